@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Non-blocking sockets: listen, connect, options, descriptor passing. */
+#ifndef NET_SOCK_H
+#define NET_SOCK_H
+
+#include "net/addr.h"
+
+/* All return a descriptor (CLOEXEC, NONBLOCK) or -errno. */
+int sock_listen(const struct addr *, bool reuseport, int backlog);
+/* *done: connected at once. TCP_NODELAY is on. */
+int sock_connect(const struct addr *, bool *done);
+int sock_accept(int fd, struct addr *peer); /* -EAGAIN, or a transient -errno */
+int sock_error(int fd);                     /* SO_ERROR as -errno, or 0 */
+int sock_local(int fd, struct addr *);
+int sock_peer(int fd, struct addr *);
+void sock_nodelay(int fd);
+/* Unix stream sockets for control. mode: of the file. A stale file without a listener is replaced. */
+int sock_unix_listen(const char *path, unsigned mode);
+int sock_unix_connect(const char *path);
+/* SCM_RIGHTS: at most 64 descriptors with at most 64 KB of text. */
+int sock_send_fds(int fd, const void *data, size_t n, const int *fds, unsigned nfds);
+ssize_t sock_recv_fds(int fd, void *data, size_t cap, int *fds, unsigned *nfds);
+
+#endif
