@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The whole gateway as data: what the main conf and the API files say, checked, without plugins and without sockets.
+ * Immutable once gateway_load has returned; owns everything by its tree's arena. */
+#ifndef MODEL_GATEWAY_H
+#define MODEL_GATEWAY_H
+
+#include "base/node.h"
+#include "model/api.h"
+#include "net/addr.h"
+
+struct gw_limits {
+    int64_t header_block, url, body, connections, headers;
+};
+
+struct gw_timeouts { /* milliseconds */
+    int64_t header, idle, body, write, integration, drain;
+};
+
+struct gw_listener {
+    const struct node *node;
+    struct addr addr;
+    str text; /* canonical address: the key for address diffs */
+    str name; /* optional `name:`, else the address as written */
+    struct gw_limits limits;     /* the global ones, overridden */
+    struct gw_timeouts timeouts;
+    bool reuseport;
+};
+
+struct gw_target {
+    str text; /* "host:port" as written */
+    str host;
+    uint16_t port;
+    bool is_ip;
+    uint32_t weight;
+};
+
+struct gw_upstream {
+    const struct node *node; /* NULL: implicit, made from an integration URI */
+    str id;
+    struct gw_target *targets;
+    unsigned target_count;
+    bool tls;  /* https: refused by bind while no TLS client exists */
+    str authority; /* Host sent when the client's is not kept; empty: the client's Host is passed (named upstreams) */
+    int64_t t_connect, t_first_byte, t_total, t_idle, t_write; /* ms; 0: the default */
+    int64_t pool_max, pool_idle, pool_idle_ms;
+    uint64_t hash; /* of content: equal hash, the same live upstream across reloads */
+};
+
+/* One entry of `plugins:`. */
+struct gw_plugin {
+    const struct node *node;
+    str use;  /* plugin's name */
+    str id;   /* entry's id; the name when not given. Unique */
+    const struct node *with; /* its options or NULL */
+    int64_t timeout;         /* ms; 0: default */
+    bool shadow;             /* mode: shadow */
+    uint8_t on_error;        /* 0 default (close), 1 allow, 2 close */
+    uint8_t on_crash;        /* 0 default (503), 1 skip */
+    bool enabled;
+    str path;   /* optional .so path */
+    str sha256; /* optional pin, lower-case hex */
+};
+
+struct gateway {
+    struct node_tree *tree;
+    const struct node *root;
+    str conf_file;
+    struct gw_listener *listeners;
+    unsigned listener_count;
+    bool has_status;
+    struct addr status_addr;
+    str status_text;
+    unsigned threads; /* 0: auto */
+    bool aws_strict;
+    struct gw_limits limits;
+    struct gw_timeouts timeouts;
+    struct cidr *trusted;
+    unsigned trusted_count;
+    str log_level, log_format, log_to;
+    str aws_region, aws_account;
+    str resolver_servers;
+    int64_t resolver_timeout, resolver_tries, resolver_ttl_min, resolver_ttl_max, resolver_ttl_negative;
+    struct gw_upstream *upstreams;
+    unsigned upstream_count;
+    struct gw_plugin *plugins; /* in the order of `plugins:` */
+    unsigned plugin_count;
+    str *plugin_dirs; /* where plugins are looked for; the built-in directory last */
+    unsigned plugin_dir_count;
+    unsigned *order[API_TYPES]; /* per API type: indices into plugins, request phase order */
+    const struct node **order_node[API_TYPES]; /* conf line of each */
+    unsigned order_count[API_TYPES];
+    struct api **apis;
+    unsigned api_count;
+    uint64_t hash; /* of all files' content */
+    /* every plain file that was read, for the conf's hash and for watchers */
+};
+
+/* Reads the main conf and everything it includes. NULL when anything is wrong; diag holds all of it (and warnings otherwise). */
+struct gateway *gateway_load(const char *path, struct diag *) MUST_USE;
+void gateway_free(struct gateway *);
+const struct gw_upstream *gateway_upstream(const struct gateway *, str id);
+const struct gw_plugin *gateway_plugin(const struct gateway *, str id);
+/* JSON Schema of the main conf / of an API file. */
+void gateway_dump_schema(struct text *, bool api_file);
+
+#endif
