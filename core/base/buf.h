@@ -30,9 +30,12 @@ struct buf_cache {
     unsigned count, max;
     uint32_t block; /* data bytes of a standard block */
     void *thread;   /* identity of the owner: a block released elsewhere goes to free() instead */
+    struct buf_cache *next_own; /* the owner's caches */
 };
 
 void buf_cache_init(struct buf_cache *, uint32_t block, unsigned max);
+/* On the owner's thread, or after that thread has ended. Blocks that are still out go to free() when they are released:
+ * a block's `cache` is compared with the caches that the releasing thread owns, and never followed otherwise. */
 void buf_cache_fini(struct buf_cache *);
 /* Call once on the thread that will use the cache, before its first buf_get. */
 void buf_cache_adopt(struct buf_cache *);
@@ -51,7 +54,7 @@ struct slice {
     uint32_t n;
 };
 
-/* FIFO of slices. Small queues live in place, larger ones in one heap ring. */
+/* FIFO of slices. Small queues live in place, larger ones in one heap ring. Not to be copied: v may point inside. */
 #define BUFQ_INLINE 4
 struct bufq {
     struct slice *v; /* ring; == in_place while small */
@@ -66,9 +69,10 @@ void bufq_clear(struct bufq *); /* drops every slice and the heap ring */
 int bufq_push(struct bufq *, struct slice s) MUST_USE;
 /* As bufq_push, with a reference of its own. */
 int bufq_push_ref(struct bufq *, struct slice s) MUST_USE;
-/* Copies the bytes into blocks of the cache, filling the last block further where nobody else holds it. */
+/* Copies the bytes into blocks of the cache, filling the last block further where nobody else holds it. On E_NOMEM
+ * nothing was copied. */
 int bufq_copy(struct bufq *, struct buf_cache *, str bytes) MUST_USE;
-/* Moves every slice of `from` to the end of `to`. */
+/* Moves every slice of `from` to the end of `to`; on E_NOMEM none. */
 int bufq_move(struct bufq *to, struct bufq *from) MUST_USE;
 /* Fills at most max iovecs with the first bytes; returns how many. */
 unsigned bufq_iov(const struct bufq *, struct iovec *v, unsigned max);

@@ -19,10 +19,11 @@ struct map {
     uint64_t k0, k1;
 };
 
-/* Process-wide random key, read once from getrandom(2). */
+/* Process-wide random key, read once from getrandom(2): before main already, a further call changes nothing. */
 void map_seed(void);
 uint64_t map_hash(str key);
 uint64_t map_ihash(str key); /* ASCII case-insensitive */
+uint64_t map_siphash(uint64_t k0, uint64_t k1, str key, bool fold); /* SipHash-1-3; fold: as if in lower case */
 
 void map_init(struct map *, bool copy_keys);
 void map_fini(struct map *);

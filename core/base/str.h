@@ -22,7 +22,11 @@ static inline bool str_eq(str a, str b) { return a.n == b.n && (a.n == 0 || memc
 static inline bool str_eqz(str a, const char *z) { return str_eq(a, str_z(z)); }
 static inline bool str_empty(str a) { return a.n == 0; }
 static inline char chr_lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c; }
-static inline str str_drop(str a, size_t n) { return n > a.n ? str_n(a.p + a.n, 0) : str_n(a.p + n, a.n - n); }
+static inline str str_drop(str a, size_t n)
+{
+    if (n > a.n) n = a.n;
+    return n ? str_n(a.p + n, a.n - n) : a; /* p may be NULL */
+}
 static inline str str_take(str a, size_t n) { return str_n(a.p, n > a.n ? a.n : n); }
 
 bool str_ieq(str a, str b);             /* ASCII case-insensitive */
@@ -39,7 +43,8 @@ str str_trim(str a, const char *set);
  * NULL when there was no further separator. Loop: while (rest.p) { str part = str_cut(&rest, ','); ... } */
 str str_cut(str *rest, char sep);
 
-/* Whole-view decimal numbers. E_ARG: not a number; E_LIMIT: does not fit. No sign for u64, no white space. */
+/* Whole-view decimal numbers. E_ARG: not a number; E_LIMIT: does not fit. u64: no sign; i64: none or
+ * '-'. No white space. */
 int str_u64(str a, uint64_t *out);
 int str_i64(str a, int64_t *out);
 /* "250ms" "5s" "1m" "2h" "1d" (a unit is required, except for 0) to milliseconds. */
@@ -52,5 +57,11 @@ unsigned str_distance(str a, str b, unsigned max);
 char *str_dup(str a) MUST_USE;
 /* Is every byte valid UTF-8 (RFC 3629: no surrogates, no overlong forms)? */
 bool str_is_utf8(str a);
+/* Bytes at the front that are valid UTF-8: a.n when all are, else the place of the first bad byte. */
+size_t str_utf8_valid(str a);
+/* Length of the one valid UTF-8 sequence at p (1 to 4), or 0. */
+size_t str_utf8_len(const char *p, size_t n);
+/* Bytes at the front that are ASCII. */
+size_t str_ascii_len(str a);
 
 #endif
