@@ -112,7 +112,10 @@ struct host_mapping {
     str stage;     /* empty: the stage stands in the path */
 };
 
+/* Owns its own tree (the API file with its documents), so that a unit that outlives a reload pins this API alone. */
 struct api {
+    struct node_tree *tree;
+    _Atomic unsigned refs; /* the gateway holds one, each compiled unit one */
     const struct node *node;
     str file;
     str id;
@@ -130,5 +133,10 @@ struct api {
 };
 
 const struct stage *api_stage(const struct api *, str name);
+struct api *api_ref(struct api *);
+void api_unref(struct api *); /* frees the tree behind the last */
+/* Scheme and authority of an integration's URI with the stage's variables filled in ("http", "10.0.0.5:9000"). E_NOMEM, or E_ARG when what
+ * results is no authority. */
+int integration_authority(const struct integration *, const struct stage *, struct arena *, str *scheme, str *authority);
 
 #endif
