@@ -3,7 +3,7 @@
 
 # SALLYPORT_MISSING(WHAT, DEBIAN, FEDORA): notes a missing requirement; SALLYPORT_REPORT prints them all.
 AC_DEFUN([SALLYPORT_MISSING], [
-sp_missing="$sp_missing$1|$2|$3
+sp_missing="${sp_missing}$1|$2|$3
 "
 ])
 
@@ -94,6 +94,7 @@ AC_ARG_WITH([fuzzer], [AS_HELP_STRING([--with-fuzzer],
     [build the targets of tests/fuzz with clang's libFuzzer (adds address,undefined)])], [], [with_fuzzer=no])
 sp_san=$with_sanitizer
 AS_IF([test "$with_fuzzer" != no], [
+    AS_IF([test "$sp_clang" != yes], [AC_MSG_ERROR([--with-fuzzer needs clang: configure CC=clang])])
     AS_IF([test "$sp_san" = no], [sp_san=address,undefined])
     sp_fuzz=fuzzer-no-link,])
 AS_CASE([$sp_san],
@@ -108,10 +109,9 @@ AS_IF([test "$sp_san" != no], [
     sp_save=$CFLAGS
     CFLAGS="$CFLAGS $SAN_CFLAGS"
     AC_LINK_IFELSE([AC_LANG_PROGRAM([], [])], [AC_MSG_RESULT([yes])], [AC_MSG_RESULT([no])
-        AC_MSG_ERROR([$CC has no runtime for $sp_san (Debian: gcc has it, clang needs libclang-rt-14-dev)])])
+        AC_MSG_ERROR([$CC does not know $sp_san or lacks its runtime (Debian: gcc brings it, clang wants libclang-rt-14-dev)])])
     CFLAGS=$sp_save])
 AS_IF([test "$with_fuzzer" != no], [
-    AS_IF([test "$sp_clang" != yes], [AC_MSG_ERROR([--with-fuzzer needs clang: configure CC=clang])])
     FUZZ_LDFLAGS="-fsanitize=fuzzer"])
 AC_SUBST([SAN_CFLAGS])
 AC_SUBST([SAN_LDFLAGS])
