@@ -26,8 +26,14 @@ awk -v status="$status" -v limit="$limit" '
     /^TAP version/ { next }
     /^[ \t]*(not )?ok [0-9]+/ {
         sub(/^[ \t]*/, "")
-        bad = /^not /
+        skipped = /# SKIP/
+        bad = /^not / && !skipped
         sub(/^(not )?ok [0-9]+( -)?/, "")
+        if (skipped) {
+            sub(/^[ -]*# SKIP */, "")
+            print "ok " (++n) " # SKIP " $0
+            next
+        }
         print (bad ? "not ok " : "ok ") (++n) " -" $0
         failed += bad
         next
