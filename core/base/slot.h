@@ -15,16 +15,18 @@
 #define SLOT_CHUNKS 4096u
 
 struct slot {
-    _Atomic uint64_t word; /* generation << 2 | state: 0 free, 1 armed, 2 fired */
+    _Atomic uint64_t word; /* generation << 2 | state: 0 free, 1 armed, 2 fired, 3 being fired */
     void *ptr;             /* owner's thread only */
     uint64_t tag;          /* written by the firer that won, read by the owner after slot_take */
     uint32_t next_free;
     uint8_t owner;
+    bool closed; /* owner's thread only: closed while being fired, see limbo_head */
 };
 
 struct slot_table {
     _Atomic(struct slot *) chunks[SLOT_CHUNKS];
     uint32_t count, free_head; /* free_head: index + 1 */
+    uint32_t limbo_head; /* as free_head: closed slots whose firer was still writing */
     uint32_t live, max;
     uint8_t owner;
 };
