@@ -17,6 +17,10 @@
 #define MODULE_MAGIC 0x4d4f4455u
 
 struct metrics;
+struct host_vars;
+struct schema;
+struct upstream;
+struct upstreams;
 
 struct sp_module { /* the ABI's opaque module */
     uint32_t magic;
@@ -35,11 +39,14 @@ struct sp_module { /* the ABI's opaque module */
     void *thread_state[LOOP_MAX]; /* by loop id; written by its thread before a snapshot using it is published there */
     bool thread_started[LOOP_MAX];
     struct module_registry *registry;
+    struct schema *schema;  /* the options as the schema room reads them; ended by key NULL; never NULL once opened */
+    struct arena arena;     /* of the copies */
+    struct sp_module *next_failed;
 };
 
 struct module_command {
     struct sp_module *module;
-    const char *name, *usage;
+    char *name, *usage; /* owned */
     sp_status (*fn)(const struct sp_command *);
 };
 
@@ -50,8 +57,19 @@ struct module_registry {
     struct metrics *metrics;
     struct module_command *commands;
     unsigned command_count, command_cap;
-    const char *version;
+    const char *version; /* of the gateway */
+    struct upstreams *upstreams;
+    struct sp_module *failed; /* load() refused: kept, for its code may hold the pointer */
+    struct host_vars *vars;
+    str *destinations; /* policy of upstream->define */
+    unsigned destination_count;
+    struct upstream **defined; /* by upstream->define: one reference each */
+    unsigned defined_count;
 };
+
+/* Empty; host, metrics, upstreams and version are borrowed and may be NULL where nothing is loaded (`plugin check`). E_NOMEM. */
+int module_registry_init(struct module_registry *, const struct sp_host *, struct metrics *, struct upstreams *,
+                         const char *version) MUST_USE;
 
 /* What a look at a file found: for `plugin check`, and the reason when loading is refused. */
 struct module_report {
@@ -61,6 +79,7 @@ struct module_report {
     char problem[512]; /* "built for ABI 1.0; this host speaks 0.1" */
     char advice[512];  /* "rebuild it against sallyport-dev 0.1" */
     char sha256[65];
+    char notice[256]; /* nothing wrong yet: "built for ABI 0.2, this host speaks 0.1"; empty: none */
 };
 
 /* Opens, checks and copies the descriptor, does not call load(). Refuses: not a regular file, writable by group or others, owner other than root or
@@ -77,15 +96,18 @@ bool module_provides(const struct sp_module *, const char *capability);
 bool module_stale(const struct sp_module *);
 int module_thread_start(struct sp_module *, struct loop *, unsigned thread_count);
 void module_thread_stop(struct sp_module *, struct loop *);
-/* Clean shutdown: unload() of each, newest first. Nothing is dlclosed. */
+/* Clean shutdown: unload() of each, newest first; the registry is empty then. Nothing is dlclosed. */
 void module_registry_fini(struct module_registry *);
 
 /* Checks a conf node against the plugin's options; then reads by table (host_conf). */
 int module_check_options(const struct sp_module *, const struct node *, struct node_tree *, struct diag *);
+/* The same for an entry without options (node NULL): what is missing is told at the entry's own place. */
+int module_check_entry(const struct sp_module *, const struct node *node, const struct node *entry, struct node_tree *, struct diag *);
 /* What an options table says, as text for `sallyport plugins NAME` and as JSON Schema. */
 void module_describe(const struct sp_module *, struct text *, bool json);
 
-/* Runs a command of a plugin on the main thread; out gets its JSON. E_NONE: no such plugin or command. */
+/* Runs a command of a plugin on the main thread; out gets its JSON (null when it gave none). E_NONE: no such plugin or command; other
+ * errors are the command's own. On every error out gets a sentence for people instead of JSON. */
 int module_command_run(struct module_registry *, str plugin, str name, const str *args, unsigned nargs, struct text *out);
 
 #endif

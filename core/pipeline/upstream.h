@@ -15,14 +15,20 @@ void upstreams_free(struct upstreams *);
 /* Main thread. The live one with the same id and hash, or a new one; one reference, the caller's. NULL: out of memory. */
 struct upstream *upstream_get(struct upstreams *, const struct gw_upstream *, const struct gw_timeouts *defaults) MUST_USE;
 struct upstream *upstream_ref(struct upstream *);
-/* Any thread; the last reference posts to every thread that has pools: idle connections close, then it is freed on the main thread. */
+/* Any thread; the last reference posts to every thread that has pools: idle connections close, then the last of them frees it. */
 void upstream_unref(struct upstream *);
+/* Any thread (a lock inside): the newest live one of that id, one reference more, the caller's; NULL: none. */
+struct upstream *upstream_find(struct upstreams *, str id) MUST_USE;
 str upstream_id(const struct upstream *);
 str upstream_authority(const struct upstream *); /* Host to send; empty: the client's */
 const struct cli_conf *upstream_conf(const struct upstream *);
 
-/* Traffic thread: a target's pool for one call. Calls fn before it returns when addresses are known, else later; not at all after
- * upstream_pick_cancel. Round robin by weight over targets and their addresses. */
+/* Traffic thread: a target's pool for one call. NULL: fn has run already (addresses are known, or known to be none); else it runs later, but
+ * not after upstream_pick_cancel. The caller holds a reference to the upstream until fn has run or the pick was cancelled.
+ *
+ * Round robin by weight over the targets that have an address. A name's addresses share its turns, IPv4 before IPv6; one that failed
+ * (upstream_report) is passed over for 1 to 30 s while the name has another. Names are asked for anew when the resolver's TTL is over; the old
+ * addresses serve meanwhile, and stay when no server answers; those that are gone from an answer retire their pools. */
 struct upstream_pick;
 struct upstream_picked {
     int status; /* 0, E_NONE: unresolvable, E_IO, E_TIMEOUT */
@@ -33,15 +39,19 @@ struct upstream_picked {
 typedef void (*upstream_pick_fn)(void *arg, const struct upstream_picked *);
 struct upstream_pick *upstream_pick(struct upstream *, struct loop *, struct arena *, upstream_pick_fn, void *arg);
 void upstream_pick_cancel(struct upstream_pick *);
+/* Looks the names up in advance, so that the first request need not wait. Traffic thread. */
+void upstream_warm(struct upstream *, struct loop *);
 /* Passive signals for metrics and, later, health. */
 void upstream_report(struct upstream *, struct loop *, str target, bool ok);
 
 /* Text for status (JSON object per upstream) and metrics. Main thread; counters are read relaxed. */
 void upstreams_status(struct upstreams *, struct text *json);
 void upstreams_metrics(struct upstreams *, struct text *out);
+/* Has every upstream that a thread looked up an address somewhere? Adds a line to why (may be NULL) for each that has none. Main thread. */
+bool upstreams_ready(struct upstreams *, struct text *why);
 
 /* Per-thread part: a resolver and the pools. Before the thread's first pick, and at its end (on that thread). */
-int upstreams_thread_start(struct upstreams *, struct loop *, const struct resolver_conf *);
+int upstreams_thread_start(struct upstreams *, struct loop *, const struct resolver_conf *); /* conf NULL: literal addresses only */
 void upstreams_thread_stop(struct upstreams *, struct loop *);
 
 #endif
