@@ -20,8 +20,11 @@ struct log_conf {
     const char *name; /* "master", "worker" */
 };
 
+/* log_start, log_stop, log_reconf, log_reopen: any thread, but not a loop's (they open files, log_stop waits for the
+ * disk). E_IO: the file cannot be opened (errno says why), and what was stays. E_EXISTS: started already. E_NONE: not
+ * started. A child of fork(2) begins as if never started. The name is set by log_start only, 31 bytes of it. */
 int log_start(const struct log_conf *);
-void log_stop(void); /* writes out what is queued */
+void log_stop(void); /* writes out what is queued; lines of other threads from now on go to stderr */
 int log_reconf(const struct log_conf *);
 int log_reopen(void); /* a file is opened anew (rotation) */
 void log_set_level(enum log_level);
@@ -31,6 +34,7 @@ uint64_t log_dropped(void);
 const char *log_level_name(enum log_level);
 int log_level_of(str name); /* E_ARG */
 
+/* One line of at most 1000 bytes: what is longer is cut and ends in "...". Control characters are escaped. errno is kept. */
 void log_line(enum log_level, const char *fmt, ...) PRINTF(2, 3);
 void log_vline(enum log_level, const char *fmt, va_list);
 /* With a field list: key, value, key, value, ..., NULL (C strings). */
