@@ -37,7 +37,9 @@ uint16_t hdr_intern(str name);
 bool hdr_name_ok(str name);
 bool hdr_value_ok(str value); /* no CR, LF, NUL; printable, space, tab, obs-text */
 
-/* Copies nothing: views must live as long as the table. */
+/* Room for one more at the end, not counted in n and not initialised; NULL when memory is out or the table is full. */
+struct hdr *hdrs_room(struct hdrs *, struct arena *) MUST_USE;
+/* Copies nothing: views must live as long as the table. id HDR_OTHER: it is looked up. */
 int hdrs_add(struct hdrs *, struct arena *, uint16_t id, str name, str value) MUST_USE;
 /* First one is replaced in place, further ones removed; added when there was none. */
 int hdrs_set(struct hdrs *, struct arena *, uint16_t id, str name, str value) MUST_USE;

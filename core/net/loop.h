@@ -28,7 +28,12 @@ struct loop {
     struct rng rng;
     struct list dirty; /* struct flusher: what has staged output */
     ev_prepare prepare;
+    ev_check check;
     void *upper; /* the pipeline's per-thread state */
+    void *srv;   /* the HTTP server's per-thread state */
+    uint64_t now_ms;
+    _Atomic bool stop;
+    bool running, flushing;
     char date[32]; /* IMF-fixdate of date_s, 29 bytes, refreshed once a second */
     uint64_t date_s;
 };

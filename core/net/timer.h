@@ -24,6 +24,7 @@ struct wheel {
     ev_timer ev;
     uint64_t at;     /* tick handled last */
     uint64_t armed;  /* tick that ev is set for, 0: none */
+    bool turning;    /* timers are being fired */
     uint64_t occupied[WHEEL_LEVELS]; /* bit per slot */
     struct list slots[WHEEL_LEVELS][WHEEL_SLOTS];
 };
