@@ -35,6 +35,9 @@ struct sp_core_api {
     uint32_t (*thread_id)(void);
     /* Random bytes fit for secrets. Any thread. */
     sp_status (*random)(void *out, size_t n);
+    /* load() and conf_create(): the id of a $context variable that the gateway or some plugin has, whole name; 0: nobody has it.
+     * Every plugin of the conf has been loaded before the first conf_create. */
+    uint32_t (*variable_find)(sp_str name);
 };
 
 enum { SP_NODE_NULL = 0, SP_NODE_BOOL, SP_NODE_NUMBER, SP_NODE_STRING, SP_NODE_LIST, SP_NODE_MAP };
@@ -89,7 +92,7 @@ struct sp_command { /* one invocation, on the main thread */
 };
 struct sp_command_api {
     uint32_t size, reserved;
-    /* load() only: `sallyport plugin-command PLUGIN NAME ARG...` and the control socket reach fn, which answers by reply(). */
+    /* load() only: `sallyport command PLUGIN NAME ARG...` and the control socket reach fn, which answers by reply(). */
     sp_status (*define)(struct sp_module *, const char *name, const char *usage, sp_status (*fn)(const struct sp_command *));
     /* One JSON value; copied. A second reply replaces the first. SP_E_ARG: not JSON. */
     sp_status (*reply)(const struct sp_command *, sp_str json);
