@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A backend that does exactly what the test says: a keep-alive server with a handler, or a script of steps per connection."""
+import hashlib
+import json
 import socket
 import struct
 import threading
@@ -111,6 +113,18 @@ def ok(_request):
     return response_bytes(200, [("Content-Type", "text/plain")], b"ok")
 
 
+def echo(req):
+    """What came, as JSON."""
+    seen = {"method": req.method, "target": req.target, "headers": list(req.headers), "framing": req.framing,
+            "length": req.length, "sha": hashlib.sha256(req.body).hexdigest(), "trailers": list(req.trailers)}
+    return response_bytes(200, [("Content-Type", "application/json")], json.dumps(seen).encode())
+
+
+def named(name):
+    """Answers its own name, so that a test sees which backend was chosen."""
+    return lambda req: response_bytes(200, [("X-Backend", name)], ("%s %s" % (name, req.target)).encode())
+
+
 class Backend:
     """handler(request) -> bytes of the answer; serve(conn): the whole conversation; script: steps, or steps per connection."""
 
@@ -171,6 +185,9 @@ class Backend:
                 while True:
                     answer = self.handler(conn.read_request())
                     if answer is None:
+                        return
+                    if isinstance(answer, tuple):  # bytes, and the connection ends behind them
+                        conn.send(answer[0])
                         return
                     conn.send(answer)
         except (Closed, ConnectionError, OSError) as e:
