@@ -141,21 +141,23 @@ static bool fits_header(sp_str s)
 static sp_status value_text(const struct run *r, const struct value *v, sp_str *out, bool *missing)
 {
     sp_str parts[VALUE_PARTS];
+    uint32_t count = v->count, i;
     size_t total = 0;
-    uint32_t i;
 
     *missing = false;
+    parts[0] = (sp_str){NULL, 0};
     *out = v->count == 0 ? (sp_str){NULL, 0} : v->parts[0].text;
     if (v->constant)
         return SP_OK;
-    for (i = 0; i < v->count; i++) {
+    parts[0] = *out;
+    for (i = 0; i < count; i++) {
         parts[i] = part_text(r, &v->parts[i]);
         if (v->parts[i].source != VALUE_TEXT && !fits_header(parts[i]))
             parts[i].n = 0;
         total += parts[i].n;
     }
     *missing = total == 0;
-    *out = v->count == 1 ? parts[0] : sp_join(r->api, r->x, parts, v->count);
+    *out = count == 1 ? parts[0] : sp_join(r->api, r->x, parts, count);
     return total != 0 && out->n == 0 ? SP_E_NOMEM : SP_OK;
 }
 
