@@ -187,7 +187,7 @@ static void utf8(void **state)
     static const char *const good[] = {
         "",         "plain ascii, long enough for words", "\xc2\x80",         "\xdf\xbf", "\xe0\xa0\x80",
         "\xed\x9f\xbf", "\xee\x80\x80",                       "\xef\xbf\xbf",     "\xf0\x90\x80\x80",
-        "\xf4\x8f\xbf\xbf", "12345678\xc3\xa9" "12345678"};
+        "\xf4\x8f\xbf\xbf", ("12345678\xc3\xa9" "12345678")};
     static const struct {
         const char *in;
         size_t at;
