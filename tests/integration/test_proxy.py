@@ -130,6 +130,30 @@ def test_forwarded_headers(env, host):
     assert got.one("x-forwarded-port") == str(env.gw.port)
 
 
+def test_forwarded_header_of_http_apis(env):
+    """RFC 7239 in place of X-Forwarded-*, as AWS's HTTP APIs send it (semantics 7.2)."""
+    got = seen(env.gw.ask(target="/x", host="h.test", headers=[("X-Forwarded-For", "6.6.6.6")]))["headers"]
+    assert got.one("forwarded") == "by=127.0.0.1;for=127.0.0.1;host=h.test;proto=http"
+    assert not [n for n in got.names() if n.startswith("x-forwarded-")]
+
+
+@pytest.mark.parametrize("host", ["p.test", "r.test", "h.test"])
+def test_trace_id(env, host):
+    new = seen(env.gw.ask(target="/x", host=host))["headers"].one("x-amzn-trace-id")
+    assert re.match(r"^Root=1-[0-9a-f]{8}-[0-9a-f]{24}", new), new
+    old = "Root=1-5f84c7a7-4e6f0e6c0123456789abcdef"
+    kept = seen(env.gw.ask(target="/x", host=host, headers=[("X-Amzn-Trace-Id", old)]))["headers"].one("x-amzn-trace-id")
+    assert kept.startswith(old)
+
+
+def test_a_client_may_supply_the_request_id(env):
+    """Semantics 0.2: a UUID is taken over, anything else is replaced."""
+    own = "01234567-89ab-4def-8123-456789abcdef"
+    assert env.gw.ask(target="/x", host="r.test", headers=[("x-amzn-RequestId", own)]).headers.one("x-amzn-requestid") == own
+    got = env.gw.ask(target="/x", host="r.test", headers=[("x-amzn-RequestId", "evil")]).headers.one("x-amzn-requestid")
+    assert re.match(UUID, got)
+
+
 def test_a_strangers_forwarded_headers_are_not_believed(env):
     got = seen(env.gw.ask(target="/x", host="p.test", headers=[
         ("X-Forwarded-For", "6.6.6.6"), ("X-Forwarded-Proto", "https"), ("X-Forwarded-Port", "443")]))["headers"]

@@ -12,7 +12,7 @@ from gateway import CHAOS, free_port
 from wire import WireError, request_bytes, response_bytes
 
 KINDS = ("rest", "http", "plain")
-LANES = 120
+LANES = 144
 LATE = 700  # ms: the backends' time for a head
 
 UNREACHABLE = {"rest": 503, "http": 503, "plain": 503}
