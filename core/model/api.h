@@ -133,6 +133,12 @@ struct api {
 };
 
 const struct stage *api_stage(const struct api *, str name);
+/* Where an integration's URI leads in a stage: "http", "10.0.0.5:9000". Views of the arena. A missing stage variable is empty (AWS).
+ * E_ARG: that is no address; gateway_load has refused it already for the API's own stages. */
+int integration_authority(const struct integration *, const struct stage *, struct arena *, str *scheme, str *authority) MUST_USE;
+/* What a stage variable brought along behind the authority ("http://${stageVariables.url}/x" with "10.0.0.5:80/v1": "/v1"); goes in
+ * front of the path that `parts` make. Mostly empty. */
+int integration_prefix(const struct integration *, const struct stage *, struct arena *, str *prefix) MUST_USE;
 struct api *api_ref(struct api *);
 void api_unref(struct api *); /* frees the tree behind the last */
 /* Scheme and authority of an integration's URI with the stage's variables filled in ("http", "10.0.0.5:9000"). E_NOMEM, or E_ARG when what

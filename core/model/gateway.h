@@ -8,6 +8,8 @@
 #include "model/api.h"
 #include "net/addr.h"
 
+struct text;
+
 struct gw_limits {
     int64_t header_block, url, body, connections, headers;
 };

@@ -25,7 +25,8 @@ enum schema_type {
 };
 
 enum { S_REQUIRED = 1, S_SECRET = 2 /* masked when shown */, S_OR_SCALAR = 4 /* list: a single value stands for a list of one */,
-       S_LATER = 8 /* known word, not in this version: an error that says so */ };
+       S_LATER = 8 /* known word, not in this version: an error that says so */,
+       S_SHORT_MAP = 16 /* S_ANY with `sub`: a map of one key, `name: options`, is a form of it too */ };
 
 struct schema {
     const char *key;
@@ -33,8 +34,8 @@ struct schema {
     uint8_t flags;
     const char *dflt;     /* text as the file would say it; NULL: none */
     int64_t min, max;     /* S_INT S_SIZE S_DURATION; both 0: no bound. S_LIST: count. S_STRING: length */
-    const char *const *names; /* S_ENUM, NULL-terminated */
-    const struct schema *sub; /* S_MAP: table ended by key NULL */
+    const char *const *names; /* S_ENUM, NULL-terminated. S_INT: words that stand for 0 (`auto`) */
+    const struct schema *sub; /* S_MAP: table ended by key NULL. S_ANY: the long form beside a plain name, for the dump */
     const struct schema *item; /* S_LIST S_DICT */
     const char *expected; /* words for messages and docs when the type's own do not do: "host:port" */
     const char *doc;      /* one sentence */

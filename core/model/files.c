@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Files of a conf: relative names, patterns in byte order, each file read once. */
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "model/load.h"
+
+#define GLOB_MAX 10000
+
+void load_nomem(struct load *ld)
+{
+    if (!ld->nomem)
+        diag_error(ld->diag, (struct diag_at){NULL, 0, 0}, NULL, NULL,
+                   "out of memory while the conf was read");
+    ld->nomem = true;
+}
+
+void *load_alloc(struct load *ld, size_t n)
+{
+    void *p = arena_zalloc(ld->arena, n ? n : 1);
+
+    if (!p)
+        load_nomem(ld);
+    return p;
+}
+
+str load_str(struct load *ld, str s)
+{
+    str out = arena_str(ld->arena, s);
+
+    if (!out.p)
+        load_nomem(ld);
+    return out.p ? out : STR("");
+}
+
+str load_first_at(struct load *ld, const struct node *n)
+{
+    return arena_printf(&ld->diag->arena, "first at %s:%u:%u", node_file(ld->tree, n), n->line,
+                        n->col);
+}
+
+const char *load_path(struct load *ld, const struct node *from)
+{
+    const char *base = node_file(ld->tree, from), *slash = base ? strrchr(base, '/') : NULL;
+    str dir = slash ? str_n(base, (size_t)(slash - base) + 1) : STR("");
+    str out;
+
+    if (from->text.n && from->text.p[0] == '/')
+        dir = STR("");
+    out = arena_cat(ld->arena, 2, (str[]){dir, from->text});
+    if (!out.p)
+        load_nomem(ld);
+    return out.p;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void sort_paths(struct load *ld, const glob_t *g, const char **v)
+{
+    for (size_t i = 0; i < g->gl_pathc; i++)
+        v[i] = load_str(ld, str_z(g->gl_pathv[i])).p;
+    qsort(v, g->gl_pathc, sizeof(*v), by_bytes);
+}
+
+const char **load_glob(struct load *ld, const struct node *n, unsigned *count)
+{
+    const char *pattern = load_path(ld, n), **v = NULL;
+    glob_t g = {0};
+    int rc;
+
+    *count = 0;
+    if (!pattern)
+        return NULL;
+    rc = glob(pattern, GLOB_NOSORT | GLOB_ERR, NULL, &g);
+    if (rc == GLOB_NOMATCH) {
+        if (!strpbrk(pattern, "*?["))
+            node_error(ld->diag, ld->tree, n, "a readable file", "there is no file '%s'", pattern);
+    } else if (rc != 0) {
+        node_error(ld->diag, ld->tree, n, NULL, "cannot read the directory of '%s': %s", pattern,
+                   rc == GLOB_NOSPACE ? "out of memory" : strerror(errno));
+    } else if (g.gl_pathc > GLOB_MAX) {
+        node_error(ld->diag, ld->tree, n, "at most 10000", "%zu files match", g.gl_pathc);
+    } else if ((v = LOAD_NEW(ld, const char *, g.gl_pathc)) != NULL) {
+        sort_paths(ld, &g, v);
+        *count = (unsigned)g.gl_pathc;
+    }
+    globfree(&g);
+    return v;
+}
+
+struct node *load_file(struct load *ld, const char *path, const struct node *from)
+{
+    struct node_limits limits = NODE_LIMITS_DEFAULT;
+    struct node *root = map_get(&ld->files, str_z(path));
+    struct stat st;
+
+    if (root)
+        return root;
+    if (from && (stat(path, &st) != 0 || !S_ISREG(st.st_mode))) {
+        node_error(ld->diag, ld->tree, from, "a readable file", "cannot read '%s': %s", path,
+                   errno && access(path, F_OK) != 0 ? strerror(errno) : "not a regular file");
+        return NULL;
+    }
+    root = node_read_file(ld->tree, ld->diag, path, &limits);
+    if (root && map_put(&ld->files, str_z(path), root, NULL))
+        load_nomem(ld);
+    return root;
+}
+
+static int read_all(int fd, char *to, size_t max, size_t *n)
+{
+    *n = 0;
+    while (*n < max) {
+        ssize_t got = read(fd, to + *n, max - *n);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return E_IO;
+        if (got == 0)
+            break;
+        *n += (size_t)got;
+    }
+    return 0;
+}
+
+str load_bytes(struct load *ld, const char *path, const struct node *n, size_t max)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    char *to = NULL;
+    struct stat st;
+    size_t got = 0;
+
+    if (fd < 0 || fstat(fd, &st) != 0) {
+        node_error(ld->diag, ld->tree, n, "a readable file", "cannot read '%s': %s", path,
+                   strerror(errno));
+    } else if (!S_ISREG(st.st_mode)) {
+        node_error(ld->diag, ld->tree, n, "a regular file", "'%s' is not a regular file", path);
+    } else if ((size_t)st.st_size > max) {
+        node_error(ld->diag, ld->tree, n, NULL, "'%s' is larger than %zu bytes", path, max);
+    } else if (!(to = arena_bytes(ld->arena, (size_t)st.st_size + 1))) {
+        load_nomem(ld);
+    } else if (read_all(fd, to, (size_t)st.st_size, &got)) {
+        node_error(ld->diag, ld->tree, n, NULL, "cannot read '%s': %s", path, strerror(errno));
+        to = NULL;
+    } else {
+        to[got] = 0;
+    }
+    if (fd >= 0)
+        close(fd);
+    return str_n(to, got);
+}

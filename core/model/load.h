@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the rooms that load a conf share while they do: one gateway, its tree and the list of
+ * everything wrong. One thread. */
+#ifndef MODEL_LOAD_H
+#define MODEL_LOAD_H
+
+#include "base/map.h"
+#include "model/check.h"
+#include "model/gateway.h"
+#include "model/scalar.h"
+#include "model/tables.h"
+
+struct load {
+    struct gateway *gw;
+    struct node_tree *tree;
+    struct arena *arena; /* the tree's: everything that the gateway holds */
+    struct diag *diag;
+    struct map files; /* path -> root node of every file read */
+    struct map docs;  /* paths of the OpenAPI documents that some API names */
+    bool nomem;
+};
+
+/* Memory that lives as long as the gateway, cleared. Sets ld->nomem and reports once when there is
+ * none. n 0: not NULL. */
+void *load_alloc(struct load *, size_t n) MUST_USE;
+void load_nomem(struct load *);
+#define LOAD_NEW(ld, type, n) ((type *)load_alloc(ld, sizeof(type) * ((n) ? (n) : 1)))
+str load_str(struct load *, str);
+
+/* files.c: paths are relative to the file that names them. NUL-terminated, in the arena; NULL when
+ * memory is out. */
+const char *load_path(struct load *, const struct node *from);
+/* Byte-sorted files of a pattern at `n`; *count. A name without wildcards that does not exist is an
+ * error. */
+const char **load_glob(struct load *, const struct node *n, unsigned *count);
+/* Reads a conf file once; later calls yield the same tree. NULL with a diag. `from` names it, for
+ * the message. */
+struct node *load_file(struct load *, const char *path, const struct node *from);
+/* Whole bytes of a small file; p NULL with a diag at n. */
+str load_bytes(struct load *, const char *path, const struct node *n, size_t max);
+
+/* subst.c: ${env:NAME:-default}, ${env:NAME}, ${file:PATH}, and $${ for ${, in all scalars but
+ * below `skip`. */
+void load_subst(struct load *, struct node *, const struct node *skip);
+
+/* include.c: the main conf with all its includes merged; NULL when it cannot be read. */
+struct node *load_main(struct load *, const char *path);
+
+/* gateway_*.c */
+void load_listeners(struct load *);
+void load_settings(struct load *);
+void load_upstreams(struct load *);
+void load_plugins(struct load *);
+void load_order(struct load *);
+/* Errors at a name that nobody defined, with the nearest that somebody did. */
+void load_upstream_unknown(struct load *, const struct node *);
+void load_plugin_unknown(struct load *, const struct node *at, const struct node *value);
+/* Index of an entry of plugins:, or -1. */
+int load_plugin_index(const struct load *, str id);
+/* "first at FILE:LINE:COL" */
+str load_first_at(struct load *, const struct node *);
+
+/* apis.c, api.c */
+void load_apis(struct load *);
+struct api *load_api(struct load *, struct node *root);
+/* Entries of x-sallyport-plugins at a place; `n` may be NULL. */
+void load_api_plugins(struct load *, const struct node *n, struct api_plugin **out,
+                      unsigned *count);
+
+/* stage.c */
+void load_stages(struct load *, struct api *);
+void load_hosts(struct load *, struct api *);
+/* Every stage: do its integrations' addresses come out as addresses? */
+void stage_check_uris(struct load *, struct api *);
+
+/* A growing set of capability names with the nodes that asked. */
+struct needs {
+    const char **v;
+    const struct node **at;
+    unsigned n, cap;
+};
+void needs_add(struct load *, struct needs *, const char *need, const struct node *at);
+void needs_take(struct load *, struct needs *, const char ***v, const struct node ***at);
+
+/* openapi.c: one document into one deployment. */
+void load_openapi(struct load *, struct api *, struct deployment *, const struct node *doc);
+/* upstream: without a document. */
+void load_plain(struct load *, struct api *, struct deployment *, const struct node *upstream);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The option tables of the main conf and of an API file. Constant. */
+#ifndef MODEL_TABLES_H
+#define MODEL_TABLES_H
+
+#include "model/schema.h"
+
+extern const struct schema conf_table[];   /* the main conf */
+extern const struct schema listen_table[]; /* an entry of listen: */
+extern const struct schema status_table[];
+extern const struct schema limits_table[];
+extern const struct schema timeouts_table[];
+extern const struct schema resolver_table[];
+extern const struct schema log_table[];
+extern const struct schema aws_table[];
+extern const struct schema upstream_table[]; /* an entry of upstreams: */
+extern const struct schema upstream_timeouts_table[];
+extern const struct schema upstream_pool_table[];
+extern const struct schema target_table[]; /* a target's long form */
+extern const struct schema plugin_table[]; /* long form of an entry of plugins: */
+
+extern const struct schema api_table[]; /* an API file */
+extern const struct schema host_table[];
+extern const struct schema stage_table[];
+extern const struct schema method_settings_table[];
+extern const struct schema canary_table[];
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The compiled trie: what its builder and its reader share. */
+#ifndef MODEL_TRIE_H
+#define MODEL_TRIE_H
+
+#include "model/route.h"
+
+#define ROUTE_DEPTH_MAX 128 /* segments of a template */
+#define ROUTE_STEPS_MAX                                                                            \
+    4096 /* nodes that the most adversarial request may visit: refused at build when more */
+
+/* Nodes are numbered; 0 is the root, and nobody's child. */
+struct trie_node {
+    uint32_t param;   /* child for {x}, or 0 */
+    uint32_t leaf;    /* 1 + leaf of the resource that ends here, or 0 */
+    uint32_t greedy;  /* 1 + leaf of {x+} below here, or 0 */
+    uint8_t methods;  /* bit per enum http_method: served somewhere at or below this node */
+    uint8_t literals; /* has literal children */
+};
+
+struct trie_leaf {
+    const struct api_method *m[M_PUT + 1]; /* by method; [M_OTHER] holds the any-method */
+};
+
+/* Literal edges of all nodes in one open-addressed table. */
+struct trie_edge {
+    uint32_t parent, child; /* child 0: empty */
+    str seg;
+};
+
+struct trie_names { /* of a resource's variables, in order */
+    uint32_t first, count;
+};
+
+struct route_trie {
+    const struct deployment *dep;
+    struct trie_node *nodes;
+    struct trie_edge *edges;
+    struct trie_leaf *leaves;
+    struct trie_names *names; /* by resource */
+    str *name_pool;
+    const struct api_method *catch_all; /* $default */
+    uint32_t node_count, leaf_count, edge_mask, pool_count;
+    uint32_t depth;   /* segments of the longest template */
+    uint32_t longest; /* bytes of the longest literal */
+    size_t size;
+};
+
+static inline uint64_t trie_seg_hash(str s)
+{
+    uint64_t h = UINT64_C(0x9e3779b97f4a7c15) ^ s.n, w;
+    size_t i = 0;
+
+    for (; i + 8 <= s.n; i += 8) {
+        memcpy(&w, s.p + i, 8);
+        h = (h ^ w) * UINT64_C(0xff51afd7ed558ccd);
+        h ^= h >> 32;
+    }
+    for (w = 0; i < s.n; i++)
+        w = w << 8 | (unsigned char)s.p[i];
+    h = (h ^ w) * UINT64_C(0xc4ceb9fe1a85ec53);
+    return h ^ h >> 29;
+}
+
+/* Where to begin looking for the edge. Its chains are as long as the conf made them: no request can
+ * lengthen one. */
+static inline uint32_t trie_edge_at(const struct route_trie *t, uint32_t parent, uint64_t seg_hash)
+{
+    uint64_t h = (seg_hash ^ parent) * UINT64_C(0x9e3779b97f4a7c15);
+
+    return (uint32_t)(h >> 32) & t->edge_mask;
+}
+
+#endif
