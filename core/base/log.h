@@ -34,7 +34,7 @@ uint64_t log_dropped(void);
 const char *log_level_name(enum log_level);
 int log_level_of(str name); /* E_ARG */
 
-/* One line of at most 1000 bytes: what is longer is cut and ends in "...". Control characters are escaped. errno is kept. */
+/* One line of at most 1000 bytes: what is longer is cut, marked "..." and in JSON "cut":true. Control characters are escaped. errno is kept. */
 void log_line(enum log_level, const char *fmt, ...) PRINTF(2, 3);
 void log_vline(enum log_level, const char *fmt, va_list);
 /* With a field list: key, value, key, value, ..., NULL (C strings). */

@@ -2,8 +2,8 @@
 /* One log line: time, level, process, message, fields; text or JSON; nothing in it can begin another line. */
 #include "base/log_line.h"
 
-/* Kept free for what ends a cut line: `..."}` and the newline. */
-#define TAIL 8u
+/* Kept free for what ends a cut line: `...","cut":true}` and the newline. */
+#define TAIL 24u
 
 static bool fits(struct log_line *l, size_t n)
 {
@@ -129,7 +129,7 @@ void log_line_message(struct log_line *l, str msg, bool cut)
     if (json) put(l, STR(",\"message\":\""));
     put_text(l, msg, json);
     if (cut || l->full) {
-        l->full = true;
+        l->full = l->marked = true;
         put_last(l, "...");
     }
     if (json) put_last(l, "\"");
@@ -155,11 +155,17 @@ void log_line_field(struct log_line *l, const char *key, str value)
     put_text(l, name, true);
     put(l, json ? STR("\":\"") : quoted ? STR("=\"") : STR("="));
     put_text(l, value, quoted);
-    if (l->full) put_last(l, "...");
+    if (l->full) {
+        l->marked = true;
+        put_last(l, "...");
+    }
     if (quoted) put_last(l, "\"");
 }
 
 void log_line_end(struct log_line *l)
 {
-    put_last(l, l->format == LOG_JSON ? "}\n" : "\n");
+    bool json = l->format == LOG_JSON;
+    if (l->full && json) put_last(l, ",\"cut\":true");
+    else if (l->full && !l->marked) put_last(l, " ..."); /* whole fields were left out */
+    put_last(l, json ? "}\n" : "\n");
 }

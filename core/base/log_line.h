@@ -7,13 +7,14 @@
 
 #include "base/log.h"
 
-#define LOG_LINE_MAX 1000u /* bytes of a line with its newline; longer ones are cut, "..." marks the place */
+#define LOG_LINE_MAX 1000u /* bytes of a line with its newline; longer ones are cut */
 
 struct log_line {
-    char *p;         /* room for LOG_LINE_MAX */
+    char *p; /* room for LOG_LINE_MAX */
     size_t n;
     enum log_format format;
-    bool full;       /* the rest was cut */
+    bool full;   /* the rest is cut: "..." marks the place, and in JSON "cut":true */
+    bool marked; /* with "..." */
 };
 
 /* "2026-01-02T03:04:05.678Z" into 24 bytes, no NUL. */

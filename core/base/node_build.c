@@ -22,7 +22,7 @@ int build_init(struct build *b, struct node_tree *tree, struct diag *diag, const
 {
     *b = (struct build){.tree = tree, .diag = diag, .name = name, .limits = limits_of(limits)};
     int file = node_tree_file(tree, name);
-    if (file == E_LIMIT) return build_error(b, 0, 0, "at most 65535", "too many files");
+    if (file == E_LIMIT) return build_error(b, 0, 0, "at most 65536", "too many files");
     if (file < 0) return build_nomem(b);
     b->file = (uint16_t)file;
     if (text.n > b->limits.bytes) {
@@ -69,6 +69,13 @@ int build_too_many(struct build *b, unsigned line, unsigned col)
     return build_error(b, line, col, expected, "the document has too many values");
 }
 
+int build_too_deep(struct build *b, unsigned line, unsigned col)
+{
+    char expected[64];
+    snprintf(expected, sizeof expected, "at most %u levels", b->limits.depth);
+    return build_error(b, line, col, expected, "lists and maps are nested too deeply");
+}
+
 struct node *build_node(struct build *b, enum node_type type, unsigned line, unsigned col)
 {
     if (b->nodes >= b->limits.nodes) {
@@ -105,11 +112,7 @@ int build_add(struct build *b, struct node *n)
 
 int build_open(struct build *b, struct node *n)
 {
-    if (b->depth == b->limits.depth) {
-        char expected[64];
-        snprintf(expected, sizeof expected, "at most %u levels", b->limits.depth);
-        return build_error(b, n->line, n->col, expected, "lists and maps are nested too deeply");
-    }
+    if (b->depth == b->limits.depth) return build_too_deep(b, n->line, n->col);
     int rc = build_add(b, n);
     if (rc != 0) return rc;
     b->frames[b->depth++] = (struct build_frame){.node = n, .base = b->count};

@@ -47,6 +47,7 @@ struct node *build_end(struct build *);
 int build_error(struct build *, unsigned line, unsigned col, const char *expected, const char *fmt, ...)
     PRINTF(5, 6);
 int build_nomem(struct build *);
+int build_too_deep(struct build *, unsigned line, unsigned col);
 int build_too_many(struct build *, unsigned line, unsigned col);
 /* Line and column of a byte. */
 void build_locate(str text, size_t offset, unsigned *line, unsigned *col);

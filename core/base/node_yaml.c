@@ -167,26 +167,32 @@ static int on_close(struct yaml *y)
     return rc;
 }
 
-static struct node *copy_tree(struct build *b, const struct node *from, unsigned depth);
+/* Copying what an alias names; mistakes are told at the alias. */
+struct copier {
+    struct build *b;
+    unsigned line, col;
+};
 
-static bool copy_children(struct build *b, struct node *to, const struct node *from, unsigned depth)
+static struct node *copy_tree(const struct copier *c, const struct node *from, unsigned depth);
+
+static bool copy_children(const struct copier *c, struct node *to, const struct node *from, unsigned depth)
 {
     size_t n = (size_t)from->count * (from->keys ? 2 : 1);
     if (n == 0) return true;
-    struct node **v = arena_alloc(&b->tree->arena, n * sizeof *v);
+    struct node **v = arena_alloc(&c->b->tree->arena, n * sizeof *v);
     if (!v) {
-        build_nomem(b);
+        build_nomem(c->b);
         return false;
     }
     to->keys = from->keys ? v : NULL;
     to->items = from->keys ? v + from->count : v;
     for (uint32_t i = 0; i < from->count; i++) {
         if (to->keys) {
-            to->keys[i] = copy_tree(b, from->keys[i], depth);
+            to->keys[i] = copy_tree(c, from->keys[i], depth);
             if (!to->keys[i]) return false;
             to->keys[i]->parent = to;
         }
-        to->items[i] = copy_tree(b, from->items[i], depth);
+        to->items[i] = copy_tree(c, from->items[i], depth);
         if (!to->items[i]) return false;
         to->items[i]->parent = to;
     }
@@ -194,21 +200,17 @@ static bool copy_children(struct build *b, struct node *to, const struct node *f
 }
 
 /* Texts and key indexes are shared, nodes are not: each has one parent. `depth`: the lists and maps around it. */
-static struct node *copy_tree(struct build *b, const struct node *from, unsigned depth)
+static struct node *copy_tree(const struct copier *c, const struct node *from, unsigned depth)
 {
-    if (from->type >= NODE_LIST && depth >= b->limits.depth) {
-        char expected[64];
-        snprintf(expected, sizeof expected, "at most %u levels", b->limits.depth);
-        build_error(b, from->line, from->col, expected, "lists and maps are nested too deeply");
+    if (from->type >= NODE_LIST && depth >= c->b->limits.depth) {
+        build_too_deep(c->b, c->line, c->col);
         return NULL;
     }
-    struct node *n = build_node(b, from->type, from->line, from->col);
+    struct node *n = build_node(c->b, from->type, c->line, c->col);
     if (!n) return NULL;
-    unsigned line = n->line, col = n->col;
     *n = *from;
-    n->line = line, n->col = col;
     n->parent = NULL;
-    return copy_children(b, n, from, depth + 1) ? n : NULL;
+    return copy_children(c, n, from, depth + 1) ? n : NULL;
 }
 
 static int on_alias(struct yaml *y, const yaml_event_t *e)
@@ -228,7 +230,8 @@ static int on_alias(struct yaml *y, const yaml_event_t *e)
     }
     /* Told before anything is copied: a document of a few lines can ask for billions. */
     if (a->size > y->b.limits.nodes - y->b.nodes) return build_too_many(&y->b, line, col);
-    struct node *n = copy_tree(&y->b, a->node, y->b.depth);
+    struct copier copier = {.b = &y->b, .line = line, .col = col};
+    struct node *n = copy_tree(&copier, a->node, y->b.depth);
     if (!n) return E_CONF;
     n->line = line;
     n->col = col;

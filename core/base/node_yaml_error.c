@@ -74,6 +74,8 @@ static const struct {
     {"block sequence entries are not allowed in this context", "a '- ' stands where no list can begin",
      "the list on the next line, indented"},
     {"mapping keys are not allowed in this context", "a '?' stands where no key can be", NULL},
+    {"found invalid Unicode character escape code", "an escape that is no Unicode character", NULL},
+    {"did not find expected hexdecimal number", "a malformed escape", "hexadecimal digits"},
     {"found undefined tag handle", "a tag with an unknown prefix", "no tag"},
     {"found incompatible YAML document", "an unknown YAML version", "%YAML 1.1 or 1.2"},
 };
@@ -96,9 +98,9 @@ static const char *context_words(const char *context)
 }
 
 /* Mistakes that deserve their own words; 0 when this is none of them. */
-static int special(struct build *b, const yaml_parser_t *p, str text, unsigned line, unsigned col)
+static int special(struct build *b, const yaml_parser_t *p, const char *at, const char *end, unsigned line,
+                   unsigned col)
 {
-    const char *at = byte_at(text, p->problem_mark.index), *end = text.p + text.n;
     bool cannot_start = strstr(p->problem, "cannot start any token") != NULL;
     if (strstr(p->problem, "tab character") || (cannot_start && at < end && *at == '\t')) {
         return build_error(b, line, col, "spaces", "a tab is used for indentation");
@@ -110,6 +112,12 @@ static int special(struct build *b, const yaml_parser_t *p, str text, unsigned l
     if (strcmp(p->problem, "found unexpected end of stream") == 0 && p->context) {
         return build_error(b, (unsigned)p->context_mark.line + 1, (unsigned)p->context_mark.column + 1,
                            "a closing quote", "the quoted text that begins here does not end");
+    }
+    if (p->context && strcmp(p->problem, "did not find expected alphabetic or numeric character") == 0) {
+        bool alias = strstr(p->context, "alias") != NULL; /* mostly a '*' that was meant as text */
+        return build_error(b, (unsigned)p->context_mark.line + 1, (unsigned)p->context_mark.column + 1,
+                           alias ? "a name behind it, or quotes around the text" : "a name behind it",
+                           alias ? "an unquoted '*' begins an alias" : "an unquoted '&' begins an anchor");
     }
     if (strcmp(p->problem, "found unknown escape character") == 0) {
         const char *escape = at < end && *at == '\\' ? at + 1 : at;
@@ -129,7 +137,9 @@ int yaml_syntax_error(struct build *b, const yaml_parser_t *p, str text)
         build_locate(text, p->problem_offset, &line, &col);
         return build_error(b, line, col, NULL, "%s", p->problem);
     }
-    int rc = special(b, p, text, line, col);
+    const char *at = byte_at(text, p->problem_mark.index), *end = text.p + text.n;
+    if (at == end) build_locate(text, text.n, &line, &col); /* libyaml tells the line behind the last */
+    int rc = special(b, p, at, end, line, col);
     if (rc != 0) return rc;
     const char *what = p->problem, *expected = NULL;
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
