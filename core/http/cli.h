@@ -68,11 +68,14 @@ struct cli_pool_stats cli_pool_stats(const struct cli_pool *);
  * fresh: never take an idle connection. May fail() later, never from inside this call. E_LIMIT: the pool is full; E_NOMEM.
  * The caller owns *c's memory (usually inside the exchange's arena) and fills loop, arena, ev, upper. */
 int cli_start(struct cli_call *c, struct cli_pool *, const struct http_req *req, str authority, bool fresh) MUST_USE;
-/* Stages request body bytes; moves all slices out of *q. */
+/* Stages request body bytes; moves all slices out of *q (may be NULL). E_GONE: the call has ended. E_LIMIT: more than the declared
+ * length, nothing was taken. E_PROTO: `end` comes short of it, E_NOMEM: the call cannot go on and is to be cancelled. */
 int cli_send(struct cli_call *, struct bufq *q, bool end);
 static inline bool cli_full(const struct cli_call *c, uint32_t high_water) { return c->out_bytes >= high_water; }
+/* Trailers for the end of a chunked request; must live until the call of cli_send that ends it. */
+void cli_trailers(struct cli_call *, const struct hdrs *);
+/* The caller took bytes out of c->in: reading goes on when it had stopped at in's high-water mark. */
 void cli_consumed(struct cli_call *);
-/* Stops reading the answer until cli_resume (backpressure beyond in's high-water mark is automatic). */
 void cli_cancel(struct cli_call *); /* the connection is closed unless the answer was whole; no event follows */
 
 #endif

@@ -72,6 +72,9 @@ int srv_head(struct srv_stream *, const struct http_res *, bool end);
 /* Stages body bytes: moves all slices out of *q. With end the answer is complete: end() follows when it has left. E_LIMIT when
  * more than the declared length is given, E_PROTO when end comes short of it (the connection is aborted). */
 int srv_body(struct srv_stream *, struct bufq *q, bool end);
+/* Trailers for the end of a chunked answer; read when srv_body ends it, so they must live till then. Not sent to a client that
+ * did not say `TE: trailers`, nor with other framing. */
+void srv_trailers(struct srv_stream *, const struct hdrs *);
 static inline bool srv_full(const struct srv_stream *st, uint32_t high_water) { return st->out_bytes >= high_water; }
 /* The pipeline took bytes out of st->in: reading goes on when it had stopped for it. Sends "100 Continue" when that is due. */
 void srv_consumed(struct srv_stream *);
@@ -90,6 +93,13 @@ struct srv_stats {
     uint64_t timeouts_header, timeouts_idle, timeouts_body, timeouts_write;
     uint32_t active, idle;
 };
+static inline unsigned srv_bad_index(unsigned status)
+{
+    static const uint16_t known[8] = {400, 408, 413, 414, 417, 431, 501, 505};
+    for (unsigned i = 0; i < 8; i++)
+        if (known[i] == status) return i;
+    return 0;
+}
 struct srv_thread; /* all connections of one thread */
 struct srv_thread *srv_thread_new(struct loop *) MUST_USE;
 void srv_thread_free(struct srv_thread *);

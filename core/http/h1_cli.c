@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* HTTP/1 client connections: reading answers. Whatever is not exactly an answer ends the call and the connection. */
+#include "http/h1_cli.h"
+
+#include "http/h1_guard.h"
+#include "http/h1_msg.h"
+
+#define READS 4u
+#define INFOS_MAX 16u
+
+static bool must_wait(const struct h1_cli *c)
+{
+    return c->c.call && c->c.call->in.bytes >= c->conf->high_water;
+}
+
+void h1_cli_resume(struct h1_cli *c)
+{
+    if (!c->stopped || c->state == H1_C_DEAD || must_wait(c)) return;
+    c->stopped = false;
+    c->read_ms = loop_now_ms(c->loop);
+    ev_io_start(c->loop->ev, &c->rd);
+    h1_cli_arm(c);
+}
+
+/* The answer is whole: connection first, then the event, so that a new call may begin inside it. */
+static void done(struct h1_cli *c, bool eof)
+{
+    struct cli_call *call = c->c.call;
+    const struct h1_meta *m = &c->head->meta;
+    bool keep = c->head->minor == 1 ? !m->close : m->keep_alive && !m->close;
+    if (!call->req_sent || c->out_dead || eof || h1_in_left(&c->in) || c->body.kind == H1_CLOSE) keep = false;
+    call->in_end = true;
+    call->conn = NULL;
+    c->c.call = NULL;
+    h1_in_drop(&c->in);
+    if (keep) {
+        c->state = H1_C_IDLE;
+        c->served = true;
+        c->head = NULL;
+        c->read_ms = loop_now_ms(c->loop);
+        h1_cli_resume(c);
+        cli_pool_idle(&c->c);
+        if (c->state == H1_C_IDLE) h1_cli_arm(c);
+    } else {
+        h1_cli_close(&c->c);
+    }
+    call->ev->done(call);
+}
+
+static bool begin_head(struct h1_cli *c)
+{
+    struct cli_call *call = c->c.call;
+    if (!c->head) c->head = arena_alloc(call->arena, sizeof *c->head);
+    if (!c->head) {
+        h1_cli_fail(c, E_NOMEM, "no memory for the answer");
+        return false;
+    }
+    memset(&call->res.h, 0, sizeof call->res.h);
+    h1_head_response(c->head, call->arena, &call->res.h, c->conf->max_header);
+    c->res_begun = true;
+    return true;
+}
+
+/* 1xx: told and forgotten. */
+static bool informational(struct h1_cli *c)
+{
+    struct cli_call *call = c->c.call;
+    unsigned status = c->head->status;
+    if (status == 101) {
+        h1_cli_fail(c, E_PROTO, "switched protocols without being asked");
+        return false;
+    }
+    if (++c->infos > INFOS_MAX) {
+        h1_cli_fail(c, E_PROTO, "too many informational answers");
+        return false;
+    }
+    c->res_begun = false;
+    if (call->ev->info) call->ev->info(call, status);
+    return c->c.call == call;
+}
+
+/* A whole head of n bytes. */
+static bool take_head(struct h1_cli *c, size_t n)
+{
+    struct cli_call *call = c->c.call;
+    if (c->head->status < 200) {
+        c->in.off += (uint32_t)n;
+        return informational(c);
+    }
+    char *copy = arena_bytes(call->arena, n);
+    if (!copy) {
+        h1_cli_fail(c, E_NOMEM, "no memory for the answer");
+        return false;
+    }
+    memcpy(copy, h1_in_at(&c->in), n);
+    h1_head_move(c->head, copy);
+    c->in.off += (uint32_t)n;
+    enum h1_body_kind kind = h1_response_of(c->head, &call->res, c->head_method);
+    h1_body_init(&c->body, kind, kind == H1_LENGTH ? (uint64_t)call->res.content_length : 0, 0);
+    c->body.text_max = c->conf->max_header;
+    c->res_head = true;
+    call->ev->head(call);
+    return c->c.call == call;
+}
+
+static bool more_head(struct h1_cli *c)
+{
+    struct cli_call *call = c->c.call;
+    if (!call->t_first_ns) call->t_first_ns = loop_now_ns();
+    if (!c->res_begun && !begin_head(c)) return false;
+    int64_t n = h1_head_feed(c->head, h1_in_at(&c->in), h1_in_left(&c->in));
+    if (n > 0) return take_head(c, (size_t)n);
+    if (n < 0) h1_cli_fail(c, n == E_LIMIT ? E_LIMIT : E_PROTO, c->head->why);
+    return false;
+}
+
+/* false: nothing more to do for now. */
+static bool more_body(struct h1_cli *c, bool eof)
+{
+    struct cli_call *call = c->c.call;
+    uint64_t before = c->body.total;
+    int rc = h1_body_feed(&c->body, &c->in, &call->in, call->arena, &call->res.trailers);
+    call->in_total = c->body.total;
+    if (rc < 0) {
+        h1_cli_fail(c, rc, c->body.why);
+        return false;
+    }
+    if (rc == 1 || (eof && c->body.kind == H1_CLOSE)) {
+        done(c, eof);
+        return false;
+    }
+    if (c->body.total != before) call->ev->body(call);
+    return false;
+}
+
+static void process(struct h1_cli *c)
+{
+    while (c->c.call && !c->res_head && h1_in_left(&c->in) > 0) {
+        if (!more_head(c)) break;
+    }
+    if (c->c.call && c->res_head) more_body(c, false);
+}
+
+static void on_eof(struct h1_cli *c)
+{
+    struct cli_call *call = c->c.call;
+    if (!call) {
+        h1_cli_close(&c->c); /* closed while idle */
+    } else if (!call->t_first_ns) {
+        h1_cli_fail(c, E_IO, "connection closed before an answer");
+    } else if (!c->res_head) {
+        h1_cli_fail(c, E_PROTO, "connection closed within the head");
+    } else if (c->body.kind == H1_CLOSE) {
+        more_body(c, true);
+    } else {
+        h1_cli_fail(c, E_PROTO, "connection closed within the body");
+    }
+}
+
+void h1_cli_readable(struct ev_loop *ev, ev_io *io, int revents)
+{
+    struct h1_cli *c = io->data;
+    struct loop *l = c->loop;
+    (void)revents;
+    for (unsigned i = 0; i < READS && c->state != H1_C_DEAD; i++) {
+        struct buf *old;
+        char *p;
+        size_t room;
+        if (must_wait(c)) {
+            c->stopped = true;
+            ev_io_stop(ev, io);
+            break;
+        }
+        if (h1_in_space(&c->in, &l->bufs, &old, &p, &room) != 0) {
+            h1_cli_fail(c, E_NOMEM, "no memory to read into");
+            break;
+        }
+        if (old) {
+            if (c->res_begun && !c->res_head) h1_head_move(c->head, h1_in_at(&c->in));
+            buf_unref(old);
+        }
+        ssize_t n = stream_recv(&c->io, p, room);
+        if (n == -EAGAIN) break;
+        if (n == 0) {
+            on_eof(c);
+            break;
+        }
+        if (n < 0) {
+            h1_cli_fail(c, E_IO, "connection reset");
+            break;
+        }
+        if (!c->c.call) { /* nothing was asked */
+            h1_cli_close(&c->c);
+            break;
+        }
+        h1_in_filled(&c->in, room, (size_t)n);
+        c->read_ms = loop_now_ms(l);
+        process(c);
+        if ((size_t)n < room) break;
+    }
+    if (c->state != H1_C_DEAD) {
+        bool filling = c->c.call && c->res_head;
+        if (!filling && h1_in_left(&c->in) == 0) h1_in_drop(&c->in);
+        h1_cli_arm(c);
+    }
+    loop_flush(l);
+}

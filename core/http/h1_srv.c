@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* HTTP/1 server connections: accepting, reading, requests to events, timeouts, closing. */
+#include "http/h1_srv.h"
+
+#include "http/h1_guard.h"
+#include "http/h1_msg.h"
+#include "net/sock.h"
+
+#define READS 4u               /* of one readiness event, while they fill their room */
+#define DROP_MAX (64u * 1024)  /* rest of a body read for the connection's sake */
+#define LINGER_MAX (1u << 20)  /* bytes */
+#define LINGER_MS 2000u
+
+static struct loop *loop_of(const struct h1_conn *c)
+{
+    return c->c.th->loop;
+}
+
+void h1_srv_state(struct h1_conn *c, enum h1_state s)
+{
+    struct srv_stats *st = &c->c.th->stats;
+    bool was = c->state == H1_S_IDLE, is = s == H1_S_IDLE;
+    if (was != is) {
+        if (is) st->idle++, st->active--;
+        else st->idle--, st->active++;
+    }
+    c->state = (uint8_t)s;
+}
+
+/* Exchanges. */
+
+static struct h1_xchg *xchg_new(struct h1_conn *c)
+{
+    struct arena a;
+    arena_init(&a, &loop_of(c)->arenas);
+    struct h1_xchg *x = arena_zalloc(&a, sizeof *x);
+    if (!x) {
+        arena_fini(&a);
+        return NULL;
+    }
+    x->arena = a;
+    x->st = (struct srv_stream){.conn = &c->c, .loop = loop_of(c), .arena = &x->arena};
+    bufq_init(&x->st.in);
+    bufq_init(&x->out);
+    return x;
+}
+
+static void xchg_free(struct h1_conn *c)
+{
+    struct h1_xchg *x = c->x;
+    if (!x) return;
+    c->x = NULL;
+    bufq_clear(&x->st.in);
+    bufq_clear(&x->out);
+    h1_chunker_fini(&x->chunker);
+    struct arena a = x->arena; /* x lies in it */
+    arena_fini(&a);
+}
+
+void h1_srv_end(struct h1_conn *c, enum srv_end why)
+{
+    struct h1_xchg *x = c->x;
+    x->ended = true;
+    c->c.conf->events->end(&x->st, why);
+    xchg_free(c);
+}
+
+void h1_srv_free(struct h1_conn *c)
+{
+    const struct srv_conf *conf = c->c.conf;
+    loop_undirty(&c->flusher);
+    c->c.magic = 0;
+    free(c);
+    if (conf->unref) conf->unref(conf);
+}
+
+void h1_srv_close(struct h1_conn *c)
+{
+    struct loop *l = loop_of(c);
+    struct srv_stats *st = &c->c.th->stats;
+    if (c->state == H1_S_DEAD) return;
+    if (c->state == H1_S_IDLE) st->idle--;
+    else st->active--;
+    c->state = H1_S_DEAD;
+    ev_io_stop(l->ev, &c->rd);
+    ev_io_stop(l->ev, &c->wr);
+    timer_cancel(&c->timer);
+    stream_close(&c->io);
+    h1_in_drop(&c->in);
+    xchg_free(c);
+    list_del(&c->c.link);
+    loop_dirty(l, &c->flusher); /* the memory goes when no caller is left on the stack */
+}
+
+/* The client may still be sending: a close now could destroy the answer on its way (RFC 9112 9.6). */
+void h1_srv_linger(struct h1_conn *c)
+{
+    if (c->eof) {
+        h1_srv_close(c);
+        return;
+    }
+    h1_srv_state(c, H1_S_LINGER);
+    stream_shutdown(&c->io);
+    h1_in_drop(&c->in);
+    c->read_ms = loop_now_ms(loop_of(c));
+    c->dropped = 0;
+    h1_srv_resume(c);
+}
+
+void h1_srv_drop_rest(struct h1_conn *c, const struct h1_body *y)
+{
+    if ((y->kind == H1_LENGTH && y->left > DROP_MAX) || !(c->x = xchg_new(c))) {
+        h1_srv_linger(c);
+        return;
+    }
+    c->x->body = *y;
+    c->x->body.text = NULL;
+    c->x->body.text_cap = 0;
+    c->x->body.limit = 0;
+    c->dropped = 0;
+    h1_srv_state(c, H1_S_DROP);
+}
+
+/* Reading: when to stop, when to go on. */
+
+static bool must_wait(const struct h1_conn *c)
+{
+    const struct h1_xchg *x = c->x;
+    if (c->state != H1_S_LIVE || x->bad || x->st.in_error || x->discarding) return false;
+    if (!x->st.in_end) return x->st.in.bytes >= c->c.conf->high_water;
+    return h1_in_left(&c->in) > 0 && c->in.b->cap - c->in.b->len < c->in.b->cap / 8; /* the next requests have to wait */
+}
+
+void h1_srv_resume(struct h1_conn *c)
+{
+    if (!c->stopped || c->eof || c->state == H1_S_DEAD || must_wait(c)) return;
+    c->stopped = false;
+    c->read_ms = loop_now_ms(loop_of(c));
+    ev_io_start(loop_of(c)->ev, &c->rd);
+    loop_dirty(loop_of(c), &c->flusher); /* arms the timer */
+}
+
+static void stop_reading(struct h1_conn *c)
+{
+    c->stopped = true;
+    ev_io_stop(loop_of(c)->ev, &c->rd);
+}
+
+/* Requests. */
+
+static void refuse(struct h1_conn *c, unsigned status, const char *why)
+{
+    struct h1_xchg *x = c->x;
+    struct srv_bad bad = {.status = status, .reason = why};
+    struct srv_stats *st = &c->c.th->stats;
+    st->bad[srv_bad_index(status)]++;
+    x->bad = true;
+    x->st.in_end = true;
+    h1_srv_state(c, H1_S_LIVE);
+    c->in.off = c->in.b ? c->in.b->len : 0; /* nothing behind it has a meaning */
+    c->c.conf->events->bad(&x->st, &bad);
+}
+
+/* The head was refused: what is known of it is kept for the log. */
+static void refuse_head(struct h1_conn *c, unsigned status, const char *why)
+{
+    struct h1_xchg *x = c->x;
+    size_t n = h1_in_left(&c->in);
+    char *copy = n ? arena_bytes(&x->arena, n) : NULL;
+    if (copy) {
+        memcpy(copy, h1_in_at(&c->in), n);
+        h1_head_move(&x->head, copy);
+    } else {
+        x->head.line_ok = false;
+        x->head.method = STR_NONE;
+    }
+    x->head.bad = status;
+    (void)h1_request_of(&x->head, &x->st.req, c->c.conf->scheme);
+    if (!copy || x->head.open) x->st.req.h.n = 0;
+    refuse(c, status, why);
+}
+
+static void begin_body(struct h1_conn *c)
+{
+    struct h1_xchg *x = c->x;
+    const struct srv_conf *conf = c->c.conf;
+    struct http_req *req = &x->st.req;
+    enum h1_body_kind kind = x->head.meta.chunked ? H1_CHUNKED : req->has_body ? H1_LENGTH : H1_NONE;
+    h1_body_init(&x->body, kind, kind == H1_LENGTH ? (uint64_t)req->content_length : 0, conf->max_body);
+    x->body.text_max = conf->max_header;
+    x->body.max_headers = conf->max_headers;
+    x->st.in_end = kind == H1_NONE;
+    x->expect_due = req->expect_continue;
+}
+
+/* The head is whole, n bytes of it. false: out of memory, the connection is closed. */
+static bool take_head(struct h1_conn *c, size_t n)
+{
+    struct h1_xchg *x = c->x;
+    const struct srv_conf *conf = c->c.conf;
+    struct http_req *req = &x->st.req;
+    char *copy = arena_bytes(&x->arena, n);
+    if (!copy) {
+        h1_srv_close(c);
+        return false;
+    }
+    memcpy(copy, h1_in_at(&c->in), n); /* so that a waiting exchange holds no read block */
+    h1_head_move(&x->head, copy);
+    c->in.off += (uint32_t)n;
+    if (h1_request_of(&x->head, req, conf->scheme) != 0) {
+        refuse(c, x->head.bad, x->head.why);
+    } else if (conf->max_body && req->content_length > 0 && (uint64_t)req->content_length > conf->max_body) {
+        refuse(c, 413, "Content-Length above the limit");
+    } else {
+        begin_body(c);
+        c->c.th->stats.requests++;
+        h1_srv_state(c, H1_S_LIVE);
+        conf->events->head(&x->st);
+    }
+    return true;
+}
+
+/* IDLE with bytes at hand. false: wait for more. */
+static bool begin(struct h1_conn *c)
+{
+    const struct srv_conf *conf = c->c.conf;
+    const char *p = h1_in_at(&c->in);
+    size_t n = h1_in_left(&c->in);
+    if (p[0] == '\r') { /* RFC 9112 2.2: an empty line before the request line */
+        if (n == 1) return false;
+        if (p[1] == '\n') {
+            c->in.off += 2;
+            return true;
+        }
+    }
+    struct h1_xchg *x = c->x = xchg_new(c);
+    if (!x) {
+        h1_srv_close(c);
+        return false;
+    }
+    x->st.t_first_ns = loop_now_ns();
+    h1_head_request(&x->head, &x->arena, &x->st.req.h, conf->max_header, conf->max_url, conf->max_headers);
+    c->mark_ms = loop_now_ms(loop_of(c));
+    c->fresh = false;
+    h1_srv_state(c, H1_S_HEAD);
+    return true;
+}
+
+static bool more_head(struct h1_conn *c)
+{
+    struct h1_xchg *x = c->x;
+    int64_t n = h1_head_feed(&x->head, h1_in_at(&c->in), h1_in_left(&c->in));
+    if (n > 0) return take_head(c, (size_t)n);
+    if (n < 0) refuse_head(c, x->head.bad, x->head.why);
+    else if (c->eof) h1_srv_close(c);
+    return n < 0;
+}
+
+static bool more_body(struct h1_conn *c)
+{
+    struct h1_xchg *x = c->x;
+    struct srv_stream *st = &x->st;
+    if (x->bad || st->in_error) {
+        c->in.off = c->in.b->len;
+        return false;
+    }
+    if (st->in_end) return false; /* the next request waits */
+    uint64_t before = x->body.total;
+    int rc = h1_body_feed(&x->body, &c->in, x->discarding ? NULL : &st->in, &x->arena, &st->req.trailers);
+    st->in_total = x->body.total;
+    if (rc == 1) st->in_end = true;
+    else if (rc < 0) st->in_error = rc == E_PROTO ? E_PROTO : E_LIMIT;
+    if (x->expect_due && st->in_total) x->expect_due = false;
+    if (!x->discarding && (rc != 0 || x->body.total != before)) c->c.conf->events->body(st);
+    return st->in_error != 0; /* once more: what is left is dropped */
+}
+
+static bool more_drop(struct h1_conn *c)
+{
+    uint32_t before = c->in.off;
+    int rc = h1_body_feed(&c->x->body, &c->in, NULL, &c->x->arena, NULL);
+    c->dropped += c->in.off - before;
+    if (rc < 0 || c->dropped > DROP_MAX) {
+        xchg_free(c);
+        h1_srv_linger(c);
+        return false;
+    }
+    if (rc == 0) return false;
+    xchg_free(c);
+    h1_srv_state(c, H1_S_IDLE);
+    return true;
+}
+
+void h1_srv_process(struct h1_conn *c)
+{
+    bool on = true;
+    while (on && h1_in_left(&c->in) > 0) {
+        switch (c->state) {
+        case H1_S_IDLE:
+            on = begin(c);
+            break;
+        case H1_S_HEAD:
+            on = more_head(c);
+            break;
+        case H1_S_LIVE:
+            on = more_body(c);
+            break;
+        case H1_S_DROP:
+            on = more_drop(c);
+            break;
+        default: /* LINGER */
+            c->dropped += h1_in_left(&c->in);
+            c->in.off = c->in.b->len;
+            if (c->dropped > LINGER_MAX) h1_srv_close(c);
+            on = false;
+        }
+    }
+    if (c->state == H1_S_DEAD || h1_in_left(&c->in) > 0) return;
+    /* A block is held only where more of the same is to be filled in. */
+    bool filling = c->state == H1_S_LIVE && !c->x->st.in_end && !c->x->st.in_error;
+    if (!filling) h1_in_drop(&c->in);
+    if (c->eof && c->state == H1_S_IDLE) h1_srv_close(c);
+}
+
+/* The client is gone, or has shut its side: what that means depends on where we are. */
+static void on_gone(struct h1_conn *c, bool reset)
+{
+    struct h1_xchg *x = c->x;
+    c->eof = true;
+    stop_reading(c);
+    if (c->state == H1_S_LIVE) {
+        if (!reset && (x->st.in_end || x->st.in_error || x->answered)) return; /* the answer still goes out */
+        h1_srv_end(c, SRV_CLIENT_GONE);
+    }
+    h1_srv_close(c);
+}
+
+static void on_readable(struct ev_loop *ev, ev_io *io, int revents)
+{
+    struct h1_conn *c = io->data;
+    struct loop *l = loop_of(c);
+    (void)ev, (void)revents;
+    for (unsigned i = 0; i < READS && c->state != H1_S_DEAD; i++) {
+        struct buf *old;
+        char *p;
+        size_t room;
+        if (must_wait(c)) {
+            stop_reading(c);
+            break;
+        }
+        if (h1_in_space(&c->in, &l->bufs, &old, &p, &room) != 0) {
+            if (c->state == H1_S_LIVE) h1_srv_end(c, SRV_ABORTED);
+            h1_srv_close(c);
+            break;
+        }
+        if (old) {
+            if (c->state == H1_S_HEAD) h1_head_move(&c->x->head, h1_in_at(&c->in));
+            buf_unref(old);
+        }
+        ssize_t n = stream_recv(&c->io, p, room);
+        if (n <= 0) {
+            if (h1_in_left(&c->in) == 0) h1_in_drop(&c->in);
+            if (n != -EAGAIN) on_gone(c, n < 0);
+            break;
+        }
+        h1_in_filled(&c->in, room, (size_t)n);
+        c->read_ms = l->now_ms;
+        c->c.th->stats.bytes_in += (uint64_t)n;
+        h1_srv_process(c);
+        if ((size_t)n < room) break;
+    }
+    if (c->state != H1_S_DEAD) h1_srv_arm(c);
+    loop_flush(l);
+}
+
+/* Timeouts: one lazy timer. Which deadline is next follows from the state. */
+
+static uint64_t nearer(uint64_t a, uint64_t since, uint32_t after)
+{
+    if (after == 0) return a;
+    return a == 0 || since + after < a ? since + after : a;
+}
+
+static uint64_t read_deadline(const struct h1_conn *c)
+{
+    const struct srv_conf *conf = c->c.conf;
+    const struct h1_xchg *x = c->x;
+    switch (c->state) {
+    case H1_S_IDLE:
+        return nearer(0, c->read_ms, c->fresh ? conf->t_header_ms : conf->t_idle_ms);
+    case H1_S_HEAD:
+        return nearer(0, c->mark_ms, conf->t_header_ms);
+    case H1_S_LIVE:
+        if (x->st.in_end || x->st.in_error || c->stopped || x->expect_due) return 0;
+        return nearer(0, c->read_ms, conf->t_body_ms);
+    case H1_S_DROP:
+        return nearer(0, c->read_ms, conf->t_body_ms ? conf->t_body_ms : LINGER_MS);
+    case H1_S_LINGER:
+        return nearer(0, c->read_ms, LINGER_MS);
+    default:
+        return 0;
+    }
+}
+
+static bool write_waits(const struct h1_conn *c)
+{
+    return c->state == H1_S_LIVE && h1_srv_blocked(c);
+}
+
+static uint64_t deadline(const struct h1_conn *c)
+{
+    uint64_t d = read_deadline(c);
+    return write_waits(c) ? nearer(d, c->mark_ms, c->c.conf->t_write_ms) : d;
+}
+
+void h1_srv_arm(struct h1_conn *c)
+{
+    uint64_t d = deadline(c), now;
+    if (d == 0 || (timer_is_set(&c->timer) && c->timer.due_ms <= d)) return;
+    now = loop_now_ms(loop_of(c));
+    timer_set(loop_of(c), &c->timer, d > now ? d - now : 0);
+}
+
+static void on_read_timeout(struct h1_conn *c)
+{
+    struct srv_stats *st = &c->c.th->stats;
+    struct h1_xchg *x = c->x;
+    switch (c->state) {
+    case H1_S_IDLE:
+        if (!c->fresh) {
+            st->timeouts_idle++;
+            h1_srv_close(c);
+            break;
+        }
+        x = c->x = xchg_new(c);
+        if (!x) {
+            h1_srv_close(c);
+            break;
+        }
+        h1_head_request(&x->head, &x->arena, &x->st.req.h, 0, 0, 0);
+        x->st.t_first_ns = loop_now_ns();
+        /* fallthrough */
+    case H1_S_HEAD:
+        st->timeouts_header++;
+        refuse_head(c, 408, "request head not whole in time");
+        break;
+    case H1_S_LIVE:
+        st->timeouts_body++;
+        x->st.in_error = E_TIMEOUT;
+        if (!x->discarding) c->c.conf->events->body(&x->st);
+        break;
+    default: /* DROP, LINGER */
+        h1_srv_close(c);
+    }
+}
+
+static void on_timer(struct loop *l, struct timer *t)
+{
+    struct h1_conn *c = CONTAINER_OF(t, struct h1_conn, timer);
+    uint64_t now = loop_now_ms(l);
+    if (write_waits(c) && c->c.conf->t_write_ms && c->mark_ms + c->c.conf->t_write_ms <= now) {
+        c->c.th->stats.timeouts_write++;
+        h1_srv_end(c, SRV_TIMEOUT);
+        h1_srv_close(c);
+        return;
+    }
+    uint64_t d = read_deadline(c);
+    if (d && d <= now) on_read_timeout(c);
+    if (c->state != H1_S_DEAD) h1_srv_arm(c);
+}
+
+int h1_srv_accept(struct srv_thread *th, int fd, const struct addr *peer, const struct srv_conf *conf)
+{
+    struct loop *l = th->loop;
+    struct h1_conn *c = calloc(1, sizeof *c);
+    if (!c) {
+        close(fd);
+        return E_NOMEM;
+    }
+    c->c = (struct srv_conn){.magic = SRV_CONN_MAGIC, .proto = &h1_srv_proto, .conf = conf, .th = th};
+    addr_to_ip(peer, &c->c.peer);
+    c->io.fd = fd;
+    c->fresh = true;
+    c->state = H1_S_IDLE;
+    c->read_ms = loop_now_ms(l);
+    if (conf->ref) conf->ref(conf);
+    list_push(&th->conns, &c->c.link);
+    list_init(&c->flusher.link);
+    c->flusher.flush = h1_srv_flush;
+    timer_init(&c->timer, on_timer);
+    ev_io_init(&c->rd, on_readable, fd, EV_READ);
+    ev_io_init(&c->wr, h1_srv_writable, fd, EV_WRITE);
+    c->rd.data = c->wr.data = c;
+    ev_io_start(l->ev, &c->rd);
+    th->stats.connections++;
+    th->stats.idle++;
+    h1_srv_arm(c);
+    return 0;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Private to the floor: what connections of every protocol version have in common, and the calls that a version provides. */
+#ifndef HTTP_SRV_CONN_H
+#define HTTP_SRV_CONN_H
+
+#include "http/srv.h"
+
+#define SRV_CONN_MAGIC 0x53434f4eu
+#define SRV_THREAD_MAGIC 0x53544852u
+
+struct srv_proto {
+    int (*head)(struct srv_stream *, const struct http_res *, bool end);
+    int (*body)(struct srv_stream *, struct bufq *, bool end);
+    void (*trailers)(struct srv_stream *, const struct hdrs *);
+    void (*consumed)(struct srv_stream *);
+    void (*discard)(struct srv_stream *);
+    void (*abort)(struct srv_stream *);
+    void (*local)(struct srv_conn *, struct addr *);
+    void (*close)(struct srv_conn *); /* now; end(SRV_SHUTDOWN) for what is going on */
+};
+
+struct srv_thread {
+    uint32_t magic;
+    bool draining;
+    struct loop *loop;
+    struct list conns;
+    struct srv_stats stats;
+};
+
+struct srv_conn {
+    uint32_t magic;
+    const struct srv_proto *proto;
+    const struct srv_conf *conf; /* holds a reference */
+    struct srv_thread *th;
+    struct list link; /* in th->conns */
+    struct addr_ip peer;
+};
+
+int h1_srv_accept(struct srv_thread *, int fd, const struct addr *peer, const struct srv_conf *);
+
+#endif
