@@ -50,6 +50,13 @@ struct module_command {
     sp_status (*fn)(const struct sp_command *);
 };
 
+struct module_upstream { /* made by upstream->define */
+    struct sp_module *module;
+    str id;                    /* in the module's arena: what the plugin holds */
+    struct upstream *upstream; /* one reference */
+    uint64_t hash;             /* of what it was made from */
+};
+
 struct module_registry {
     struct sp_module *v[256];
     unsigned count;
@@ -59,11 +66,11 @@ struct module_registry {
     unsigned command_count, command_cap;
     const char *version; /* of the gateway */
     struct upstreams *upstreams;
-    struct sp_module *failed; /* load() refused: kept, for its code may hold the pointer */
+    struct sp_module *failed; /* opened but not in service: only looked at, or refused. Kept, for code of theirs may hold the pointer */
     struct host_vars *vars;
     str *destinations; /* policy of upstream->define */
     unsigned destination_count;
-    struct upstream **defined; /* by upstream->define: one reference each */
+    struct module_upstream *defined;
     unsigned defined_count;
 };
 
