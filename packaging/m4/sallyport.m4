@@ -78,7 +78,7 @@ AC_DEFUN([SALLYPORT_CC_FLAG], [
 AS_VAR_PUSHDEF([sp_cache], [sp_cv_flag_$2])
 AC_CACHE_CHECK([whether $CC takes $2], [sp_cache], [
     sp_save=$CFLAGS
-    CFLAGS="$CFLAGS -Werror $2"
+    CFLAGS="$CFLAGS $WARN_CFLAGS -Werror $2"
     AC_COMPILE_IFELSE([AC_LANG_PROGRAM([], [])], [AS_VAR_SET([sp_cache], [yes])],
         [AS_VAR_SET([sp_cache], [no])])
     CFLAGS=$sp_save])
