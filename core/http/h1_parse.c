@@ -110,6 +110,17 @@ void h1_head_move(struct h1_head *p, const char *to)
     p->meta.host.p = moved(p->meta.host.p, from, to);
 }
 
+/* "HTTP/" and a digit, a dot, a digit, as far as it has come. */
+static bool base_version(str v)
+{
+    static const char form[] = "HTTP/#.#";
+    if (v.n < 6) return false;
+    for (size_t i = 0; i < v.n && i < 8; i++) {
+        if (form[i] == '#' ? v.p[i] < '0' || v.p[i] > '9' : v.p[i] != form[i]) return false;
+    }
+    return true;
+}
+
 /* Why llhttp stopped, in terms of the first line when it lies there. */
 static int refused(struct h1_head *p, llhttp_errno_t err, size_t n)
 {
@@ -122,7 +133,12 @@ static int refused(struct h1_head *p, llhttp_errno_t err, size_t n)
                    ? h1_refuse(p, 501, "unknown method")
                    : h1_refuse(p, 400, "malformed method");
     }
-    if (err == HPE_INVALID_VERSION) return h1_refuse(p, 505, "not HTTP/1.0 or HTTP/1.1");
+    if (err == HPE_INVALID_VERSION) {
+        const char *word = memrchr(p->base, ' ', n);
+        return word && base_version(str_n(word + 1, n - (size_t)(word + 1 - p->base)))
+                   ? h1_refuse(p, 505, "not HTTP/1.0 or HTTP/1.1")
+                   : h1_refuse(p, 400, "malformed HTTP version");
+    }
     return h1_refuse(p, 400, llhttp_get_error_reason(&p->ll));
 }
 

@@ -364,7 +364,7 @@ static void on_readable(struct ev_loop *ev, ev_io *io, int revents)
             break;
         }
         h1_in_filled(&c->in, room, (size_t)n);
-        c->read_ms = l->now_ms;
+        c->read_ms = loop_now_ms(l);
         c->c.th->stats.bytes_in += (uint64_t)n;
         h1_srv_process(c);
         if ((size_t)n < room) break;

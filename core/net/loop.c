@@ -143,6 +143,17 @@ void loop_run(struct loop *l)
     loop_flush(l);
 }
 
+void loop_turn(struct loop *l, bool wait)
+{
+    CHECK_OBJ(l, LOOP_MAGIC);
+    buf_cache_adopt(&l->bufs);
+    l->now_ms = clock_ms(CLOCK_MONOTONIC);
+    l->running = true;
+    ev_run(l->ev, wait ? EVRUN_ONCE : EVRUN_NOWAIT);
+    l->running = false;
+    loop_flush(l);
+}
+
 void loop_stop(struct loop *l)
 {
     CHECK_OBJ(l, LOOP_MAGIC);
