@@ -13,6 +13,18 @@ const char *api_type_name(enum api_type t)
     return (unsigned)t < ARRAY_LEN(names) ? names[t] : "?";
 }
 
+struct api *api_ref(struct api *api)
+{
+    atomic_fetch_add_explicit(&api->refs, 1, memory_order_relaxed);
+    return api;
+}
+
+void api_unref(struct api *api)
+{
+    if (api && atomic_fetch_sub_explicit(&api->refs, 1, memory_order_acq_rel) == 1)
+        node_tree_free(api->tree);
+}
+
 const struct stage *api_stage(const struct api *api, str name)
 {
     for (unsigned i = 0; i < api->stage_count; i++)
@@ -228,6 +240,8 @@ struct api *load_api(struct load *ld, struct node *root)
 
     if (!api)
         return NULL;
+    api->tree = ld->tree;
+    atomic_init(&api->refs, 1);
     api->node = root;
     api->file = str_z(node_file(ld->tree, root));
     if (root->type != NODE_MAP) {

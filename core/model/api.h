@@ -3,6 +3,8 @@
 #ifndef MODEL_API_H
 #define MODEL_API_H
 
+#include <stdatomic.h>
+
 #include "base/node.h"
 #include "http/msg.h"
 
@@ -141,8 +143,5 @@ int integration_authority(const struct integration *, const struct stage *, stru
 int integration_prefix(const struct integration *, const struct stage *, struct arena *, str *prefix) MUST_USE;
 struct api *api_ref(struct api *);
 void api_unref(struct api *); /* frees the tree behind the last */
-/* Scheme and authority of an integration's URI with the stage's variables filled in ("http", "10.0.0.5:9000"). E_NOMEM, or E_ARG when what
- * results is no authority. */
-int integration_authority(const struct integration *, const struct stage *, struct arena *, str *scheme, str *authority);
 
 #endif

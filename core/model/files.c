@@ -37,10 +37,9 @@ str load_str(struct load *ld, str s)
     return out.p ? out : STR("");
 }
 
-str load_first_at(struct load *ld, const struct node *n)
+str load_first_at(struct load *ld, const struct node_tree *t, const struct node *n)
 {
-    return arena_printf(&ld->diag->arena, "first at %s:%u:%u", node_file(ld->tree, n), n->line,
-                        n->col);
+    return arena_printf(&ld->diag->arena, "first at %s:%u:%u", node_file(t, n), n->line, n->col);
 }
 
 const char *load_path(struct load *ld, const struct node *from)

@@ -17,16 +17,13 @@ static struct gateway *gateway_new(struct node_tree *tree)
 }
 
 /* Equal content of every file, equal hash. */
-static uint64_t files_hash(const struct load *ld)
+static uint64_t hash_of(const struct gateway *gw)
 {
-    uint64_t sum = 0;
-    uint32_t i = 0;
-    void *root;
-    str path;
+    uint64_t h = node_hash(gw->root);
 
-    while (map_next(&ld->files, &i, &path, &root))
-        sum += node_hash(root) * UINT64_C(0x9e3779b97f4a7c15) ^ map_hash(path);
-    return sum;
+    for (unsigned i = 0; i < gw->api_count; i++)
+        h = (h ^ gw->apis[i]->hash) * UINT64_C(0x9e3779b97f4a7c15) + (h >> 32);
+    return h;
 }
 
 static void load_all(struct load *ld, const char *path)
@@ -44,7 +41,7 @@ static void load_all(struct load *ld, const char *path)
     load_plugins(ld);
     load_order(ld);
     load_apis(ld);
-    ld->gw->hash = files_hash(ld);
+    ld->gw->hash = hash_of(ld->gw);
 }
 
 struct gateway *gateway_load(const char *path, struct diag *d)
@@ -58,25 +55,29 @@ struct gateway *gateway_load(const char *path, struct diag *d)
     }
     ld.arena = &ld.tree->arena;
     map_init(&ld.files, false);
-    map_init(&ld.docs, false);
     ld.gw = gateway_new(ld.tree);
     if (ld.gw)
         load_all(&ld, path);
     else
         load_nomem(&ld);
     map_fini(&ld.files);
-    map_fini(&ld.docs);
     diag_sort(d);
     if (d->errors == before && !ld.nomem)
         return ld.gw;
-    node_tree_free(ld.tree);
+    if (ld.gw)
+        gateway_free(ld.gw);
+    else
+        node_tree_free(ld.tree);
     return NULL;
 }
 
 void gateway_free(struct gateway *gw)
 {
-    if (gw)
-        node_tree_free(gw->tree);
+    if (!gw)
+        return;
+    for (unsigned i = 0; i < gw->api_count; i++)
+        api_unref(gw->apis[i]);
+    node_tree_free(gw->tree);
 }
 
 const struct gw_upstream *gateway_upstream(const struct gateway *gw, str id)

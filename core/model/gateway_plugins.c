@@ -121,7 +121,7 @@ void load_plugins(struct load *ld)
         }
         node_error(ld->diag, ld->tree, id_node(p), "an `id:` of its own for each entry",
                    "the plugin entry '%.*s' is defined twice, %.*s", STR_ARG(p->id),
-                   STR_ARG(load_first_at(ld, id_node(&gw->plugins[first]))));
+                   STR_ARG(load_first_at(ld, ld->tree, id_node(&gw->plugins[first]))));
     }
 }
 
@@ -151,7 +151,8 @@ static void order_entry(struct load *ld, unsigned type, const struct node *n)
     for (unsigned i = 0; i < at; i++)
         if (gw->order[type][i] == (unsigned)index) {
             node_error(ld->diag, ld->tree, n, "each entry once", "'%.*s' is named twice, %.*s",
-                       STR_ARG(n->text), STR_ARG(load_first_at(ld, gw->order_node[type][i])));
+                       STR_ARG(n->text),
+                       STR_ARG(load_first_at(ld, ld->tree, gw->order_node[type][i])));
             return;
         }
     gw->order[type][at] = (unsigned)index;

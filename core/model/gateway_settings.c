@@ -100,7 +100,7 @@ static bool read_address(struct load *ld, const struct node *map, struct addr *a
 static void twice(struct load *ld, const struct node *n, const char *what, const struct node *first)
 {
     node_error(ld->diag, ld->tree, n, NULL, "%s '%.*s' is used twice, %.*s", what, STR_ARG(n->text),
-               STR_ARG(load_first_at(ld, first)));
+               STR_ARG(load_first_at(ld, ld->tree, first)));
 }
 
 static void check_listener(struct load *ld, unsigned i, const struct node *at)

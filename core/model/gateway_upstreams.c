@@ -88,7 +88,7 @@ static void read_upstream(struct load *ld, const struct node *n, struct map *ids
     if (first) {
         node_error(ld->diag, ld->tree, id, "another id",
                    "the upstream '%.*s' is defined twice, %.*s", STR_ARG(u->id),
-                   STR_ARG(load_first_at(ld, node_getz(first->node, "id"))));
+                   STR_ARG(load_first_at(ld, ld->tree, node_getz(first->node, "id"))));
         return;
     }
     if (map_put(ids, u->id, u, NULL))

@@ -63,7 +63,7 @@ static void merge_value(struct load *ld, const struct schema *s, struct node *in
     diag_add(ld->diag, DIAG_ERROR, node_where(ld->tree, from_key),
              node_path(&ld->diag->arena, from),
              arena_printf(&ld->diag->arena, "'%.*s' is set twice, %.*s", STR_ARG(from_key->text),
-                          STR_ARG(load_first_at(ld, into))),
+                          STR_ARG(load_first_at(ld, ld->tree, into))),
              STR_NONE, STR_NONE);
 }
 

@@ -12,10 +12,10 @@
 
 struct load {
     struct gateway *gw;
-    struct node_tree *tree;
-    struct arena *arena; /* the tree's: everything that the gateway holds */
+    struct node_tree *tree; /* the main conf's; while an API is read, that API's */
+    struct arena *arena;    /* the tree's: everything that the gateway, or the API, holds */
     struct diag *diag;
-    struct map files; /* path -> root node of every file read */
+    struct map files; /* path -> root node of every file read into the tree */
     struct map docs;  /* paths of the OpenAPI documents that some API names */
     bool nomem;
 };
@@ -33,8 +33,8 @@ const char *load_path(struct load *, const struct node *from);
 /* Byte-sorted files of a pattern at `n`; *count. A name without wildcards that does not exist is an
  * error. */
 const char **load_glob(struct load *, const struct node *n, unsigned *count);
-/* Reads a conf file once; later calls yield the same tree. NULL with a diag. `from` names it, for
- * the message. */
+/* Reads a conf file into the tree, once; later calls yield the same root. NULL with a diag. `from`
+ * (of the same tree, may be NULL) names it, for the message. */
 struct node *load_file(struct load *, const char *path, const struct node *from);
 /* Whole bytes of a small file; p NULL with a diag at n. */
 str load_bytes(struct load *, const char *path, const struct node *n, size_t max);
@@ -58,10 +58,12 @@ void load_plugin_unknown(struct load *, const struct node *at, const struct node
 /* Index of an entry of plugins:, or -1. */
 int load_plugin_index(const struct load *, str id);
 /* "first at FILE:LINE:COL" */
-str load_first_at(struct load *, const struct node *);
+str load_first_at(struct load *, const struct node_tree *, const struct node *);
 
 /* apis.c, api.c */
 void load_apis(struct load *);
+/* Into ld->tree, which the API then owns; NULL: it is no API, and the tree is still the caller's.
+ */
 struct api *load_api(struct load *, struct node *root);
 /* Entries of x-sallyport-plugins at a place; `n` may be NULL. */
 void load_api_plugins(struct load *, const struct node *n, struct api_plugin **out,

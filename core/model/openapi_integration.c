@@ -108,7 +108,7 @@ static void read_link(struct doc *doc, struct integration *in, const struct node
         return;
     }
     if (to && to->type == NODE_STRING) {
-        in->upstream = to->text;
+        in->upstream = load_str(doc->ld, to->text); /* the API may outlive the main conf's tree */
         return;
     }
     names = LOAD_NEW(doc->ld, const char *, count);

@@ -27,16 +27,15 @@ struct site {
     unsigned count;
 };
 
-static void complain(struct node_tree *tree, struct diag *d, const struct site_entry *e,
-                     const struct site_entry *first)
+static void complain(struct diag *d, const struct site_entry *e, const struct site_entry *first)
 {
     const struct node *n = e->map->node, *o = first->map->node;
 
-    diag_add(d, DIAG_ERROR, node_where(tree, n), node_path(&d->arena, n),
+    diag_add(d, DIAG_ERROR, node_where(e->api->tree, n), node_path(&d->arena, n),
              arena_printf(&d->arena,
                           "the host '%.*s' with base path '%.*s' is used twice, first at %s:%u:%u",
                           STR_ARG(e->map->name), STR_ARG(e->map->base_path),
-                          tree ? node_file(tree, o) : "", o->line, o->col),
+                          node_file(first->api->tree, o), o->line, o->col),
              STR("another host or base path"), STR_NONE);
 }
 
@@ -80,7 +79,7 @@ static int host_add(struct site_host *h, struct site_entry e)
     return 0;
 }
 
-static int add_mapping(struct site *s, struct site_entry e, struct node_tree *tree, struct diag *d)
+static int add_mapping(struct site *s, struct site_entry e, struct diag *d)
 {
     struct site_host *h = host_of(s, e.map->name);
 
@@ -88,13 +87,13 @@ static int add_mapping(struct site *s, struct site_entry e, struct node_tree *tr
         return E_NOMEM;
     for (unsigned i = 0; i < h->n; i++)
         if (str_eq(h->v[i].map->base_path, e.map->base_path)) {
-            complain(tree, d, &e, &h->v[i]);
+            complain(d, &e, &h->v[i]);
             return E_CONF;
         }
     return host_add(h, e);
 }
 
-static int add_api(struct site *s, unsigned index, struct node_tree *tree, struct diag *d)
+static int add_api(struct site *s, unsigned index, struct diag *d)
 {
     const struct api *api = s->apis[index];
     int rc = 0;
@@ -103,7 +102,7 @@ static int add_api(struct site *s, unsigned index, struct node_tree *tree, struc
         map_put(&s->ids, api->id, (void *)(uintptr_t)(index + 1), NULL))
         return E_NOMEM;
     for (unsigned i = 0; i < api->host_count; i++) {
-        int one = add_mapping(s, (struct site_entry){api, &api->hosts[i], index}, tree, d);
+        int one = add_mapping(s, (struct site_entry){api, &api->hosts[i], index}, d);
 
         if (one == E_NOMEM)
             return one;
@@ -112,7 +111,8 @@ static int add_api(struct site *s, unsigned index, struct node_tree *tree, struc
     return rc;
 }
 
-struct site *site_build(struct api *const *apis, unsigned n, struct node_tree *tree, struct diag *d)
+struct site *site_build(struct api *const *apis, unsigned n, struct node_tree *tree UNUSED,
+                        struct diag *d)
 {
     struct site *s = calloc(1, sizeof(*s));
     int rc = 0;
@@ -128,7 +128,7 @@ struct site *site_build(struct api *const *apis, unsigned n, struct node_tree *t
     s->apis = apis;
     s->count = n;
     for (unsigned i = 0; i < n && rc != E_NOMEM; i++) {
-        int one = add_api(s, i, tree, d);
+        int one = add_api(s, i, d);
 
         rc = one == E_NOMEM || !rc ? one : rc;
     }
