@@ -41,10 +41,12 @@ static void on_conf_free(struct sp_conf *c)
 static sp_verdict on_response(const struct sp_call *call)
 {
     const struct conf *conf = call->conf;
-    sp_str greeting = { conf->greeting, conf->n };
+    sp_str greeting = {conf->greeting, conf->n};
 
-    if (host->exchange->header_set(call->x, SP_SIDE_RESPONSE, 0, SP_STR("x-@PLUGIN@"), greeting) != SP_OK)
-        host->core->log(call->module, call->x, SP_LOG_WARN, "the greeting does not fit into a header");
+    if (host->exchange->header_set(call->x, SP_SIDE_RESPONSE, 0, SP_STR("x-@PLUGIN@"), greeting) !=
+        SP_OK)
+        host->core->log(call->module, call->x, SP_LOG_WARN,
+                        "the greeting does not fit into a header");
     return SP_NEXT;
 }
 
@@ -52,7 +54,7 @@ static const struct sp_option options[] = {
     SP_OPTION(SP_OPT_STRING, "greeting", "hello", "what the header says"),
     SP_OPTION_END,
 };
-static const struct sp_hook hooks[] = { { SP_HP_RESPONSE, 0, on_response } };
+static const struct sp_hook hooks[] = {{SP_HP_RESPONSE, 0, on_response}};
 
 static const struct sp_plugin descriptor = {
     SP_DESCRIPTOR("@PLUGIN@", "0.1.0", "adds a greeting to responses"),
