@@ -24,7 +24,8 @@ str upstream_authority(const struct upstream *); /* Host to send; empty: the cli
 const struct cli_conf *upstream_conf(const struct upstream *);
 
 /* Traffic thread: a target's pool for one call. NULL: fn has run already (addresses are known, or known to be none); else it runs later, but
- * not after upstream_pick_cancel. The caller holds a reference to the upstream until fn has run or the pick was cancelled.
+ * not after upstream_pick_cancel. The caller holds a reference to the upstream until fn has run or the pick was cancelled,
+ * and as long as a call over the pool lasts: connections read the upstream's cli_conf.
  *
  * Round robin by weight over the targets that have an address. A name's addresses share its turns, IPv4 before IPv6; one that failed
  * (upstream_report) is passed over for 1 to 30 s while the name has another. Names are asked for anew when the resolver's TTL is over; the old

@@ -137,12 +137,12 @@ struct sp_exchange_api {
     sp_status (*var_find)(struct sp_exchange *, sp_str name, struct sp_value *out);
     sp_status (*var_set)(struct sp_exchange *, uint32_t id, const struct sp_value *);
 
-    /* The integration request's target: STAGE, REQUEST, ATTEMPT (UPSTREAM not at ATTEMPT). */
+    /* The integration request's target: REQUEST, REQUEST_BODY in mode BUFFER, ATTEMPT (UPSTREAM not at ATTEMPT). */
     sp_status (*target_get)(struct sp_exchange *, uint32_t what, sp_str *out);
     sp_status (*target_set)(struct sp_exchange *, uint32_t what, sp_str value);
     /* STAGE only: the deployment whose resources are matched. SP_E_NONE: the API has no such deployment. */
     sp_status (*choose_deployment)(struct sp_exchange *, sp_str id);
-    /* RESPONSE only, until the head has left: 100..599 without 101. */
+    /* RESPONSE only, until the head has left: 200..599. */
     sp_status (*status_set)(struct sp_exchange *, uint32_t status);
 
     /* Answers. Only stored; the verdict makes them count. Each returns the verdict to return (SP_RESPOND, SP_ERROR), so that a hook

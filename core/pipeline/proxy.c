@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The core's own integrations: an exchange's request goes to an upstream's target, the answer comes back, each as it flows. */
+#include "pipeline/proxy.h"
+
+#include "base/log.h"
+
+static void attempt(struct exchange *x);
+static void picked(void *arg, const struct upstream_picked *p);
+
+static void fail(struct exchange *x, enum gw_type type, const char *why)
+{
+    struct proxy *p = x->proxy;
+
+    log_debug("(%.36s) upstream %.*s target %.*s attempt %u: %s", x->request_id, STR_ARG(x->upstream_id), STR_ARG(x->target),
+              x->attempt, why);
+    p->calling = false;
+    x->integration_done = true;
+    x->t_int_end = loop_now_ns();
+    timer_cancel(&p->timer);
+    x_fail(x, type, why);
+}
+
+static void timed_out(struct loop *l, struct timer *t)
+{
+    struct proxy *p = CONTAINER_OF(t, struct proxy, timer);
+    struct exchange *x = p->x;
+
+    if (p->pick)
+        upstream_pick_cancel(p->pick), p->pick = NULL;
+    if (p->calling)
+        cli_cancel(&p->call);
+    fail(x, GW_INTEGRATION_LATE, "the integration gave no answer in time");
+    loop_flush(l);
+}
+
+static void on_head(struct cli_call *c)
+{
+    struct exchange *x = c->upper;
+    struct proxy *p = x->proxy;
+
+    timer_cancel(&p->timer);
+    x->t_int_head = loop_now_ns();
+    x->int_status = c->res.status;
+    x->ires = c->res;
+    x->res = c->res;
+    hdrs_share(&x->res.h, &x->ires.h);
+    x->res_ready = true;
+    upstream_report(p->up, x->loop, x->target, true);
+    if (x->phase >= X_RESPONSE)
+        return;
+    x->phase = X_RESPONSE;
+    x->cursor = 0;
+    x->stop_pos = STOP_ALL;
+    x_run(x);
+}
+
+static void on_body(struct cli_call *c)
+{
+    x_response_pump(c->upper);
+}
+
+static void on_done(struct cli_call *c)
+{
+    struct exchange *x = c->upper;
+
+    x->integration_done = true;
+    x->proxy->calling = false;
+    x->t_int_end = loop_now_ns();
+    x->ires.trailers = x->res.trailers = c->res.trailers;
+    if (x->res.trailers.n)
+        srv_trailers(x->st, &x->res.trailers);
+    if (x->head_gone && !x->st->in_end && !x->req_discarded) { /* answered before the request had come whole */
+        x->req_discarded = true;
+        srv_discard(x->st);
+    }
+    x_response_pump(x);
+}
+
+/* A connection that the backend closed while it idled says nothing about the backend: one try more on a fresh one, where the request is
+ * idempotent and can be sent again (RFC 9110 9.2.2). */
+static bool may_retry(const struct exchange *x, const struct cli_fail *f)
+{
+    return f->reused && f->untouched && f->err == E_IO && x->attempt < 3 && !x->req.has_body &&
+           http_method_idempotent((enum http_method)x->req.method);
+}
+
+static enum gw_type type_of(const struct cli_fail *f)
+{
+    switch (f->err) {
+    case E_TIMEOUT:
+        return f->stage == CLI_CONNECT ? GW_INTEGRATION_UNREACHABLE : GW_INTEGRATION_LATE;
+    case E_PROTO:
+        return GW_INTEGRATION_BAD;
+    case E_LIMIT:
+        return f->stage == CLI_CONNECT ? GW_INTEGRATION_UNREACHABLE : GW_INTEGRATION_BAD;
+    default:
+        return f->stage == CLI_CONNECT && f->err != E_TLS ? GW_INTEGRATION_UNREACHABLE : GW_INTEGRATION_NETWORK;
+    }
+}
+
+static void on_fail(struct cli_call *c, const struct cli_fail *f)
+{
+    struct exchange *x = c->upper;
+    struct proxy *p = x->proxy;
+
+    p->calling = false;
+    upstream_report(p->up, x->loop, x->target, false);
+    x_trace(x, "attempt %u at %.*s failed: %s", x->attempt, STR_ARG(x->target), f->reason);
+    if (!x->res_ready && may_retry(x, f)) {
+        p->fresh = true;
+        attempt(x);
+        return;
+    }
+    if (x->phase >= X_RESPONSE && x->head_gone) {
+        log_warn("(%.36s) upstream %.*s target %.*s: the answer broke off: %s", x->request_id, STR_ARG(x->upstream_id),
+                 STR_ARG(x->target), f->reason);
+        x_abort(x, f->reason);
+        return;
+    }
+    fail(x, type_of(f), f->reason);
+}
+
+static void on_room(struct cli_call *c)
+{
+    x_request_pump(c->upper);
+}
+
+static const struct cli_events events = {.head = on_head, .body = on_body, .done = on_done, .fail = on_fail, .room = on_room};
+
+/* ATTEMPT hooks see and edit the request of this attempt only. False: one of them ended the exchange. */
+static bool run_attempt_hooks(struct exchange *x)
+{
+    const struct chain *ch = &x->chains->at[SP_HP_ATTEMPT];
+    struct sp_call call;
+
+    for (unsigned i = 0; i < ch->n; i++) {
+        x_call_init(x, &ch->v[i], SP_HP_ATTEMPT, &call);
+        sp_verdict v = x_call(x, &ch->v[i], ch->v[i].fn, W_MAIN, &call);
+        if (x->ended || x->aborted)
+            return false;
+        if (v == SP_NEXT)
+            continue;
+        if (v == SP_ABORT)
+            x_abort(x, "a plugin asked for it");
+        else
+            x_to_response(x, ch->v[i].e->pos[x->api_type]);
+        return false;
+    }
+    return true;
+}
+
+static int start_call(struct exchange *x, const struct upstream_picked *pk)
+{
+    struct proxy *p = x->proxy;
+    str authority = x->host_set.n ? x->host_set : p->authority.n ? p->authority : x->req.authority;
+
+    p->call = (struct cli_call){.loop = x->loop, .arena = x->arena, .ev = &events, .upper = x};
+    x->target = pk->target;
+    int rc = cli_start(&p->call, pk->pool, &x->req, authority, p->fresh);
+    if (rc == 0)
+        p->calling = true;
+    return rc;
+}
+
+static void picked(void *arg, const struct upstream_picked *pk)
+{
+    struct exchange *x = arg;
+    struct proxy *p = x->proxy;
+    struct http_req before = x->req;
+    struct hdrs shown = x->req.h;
+
+    p->pick = NULL;
+    if (pk->status != 0) {
+        fail(x, GW_INTEGRATION_UNREACHABLE, pk->reason ? pk->reason : "no target");
+        return;
+    }
+    if (x->chains->at[SP_HP_ATTEMPT].n) { /* copy on write: the next attempt begins from the same request */
+        hdrs_share(&x->req.h, &shown);
+        if (!run_attempt_hooks(x))
+            return;
+    }
+    int rc = start_call(x, pk);
+    x->req = before;
+    x->req.h = shown;
+    if (rc == E_LIMIT)
+        fail(x, GW_INTEGRATION_UNREACHABLE, "the upstream's connection pool is full");
+    else if (rc != 0)
+        fail(x, GW_INTERNAL, "the upstream call cannot begin");
+    else
+        x_request_pump(x);
+}
+
+static void attempt(struct exchange *x)
+{
+    struct proxy *p = x->proxy;
+
+    x->attempt++;
+    p->pick = NULL;
+    p->picking = true;
+    struct upstream_pick *pick = upstream_pick(p->up, x->loop, x->arena, picked, x);
+    if (p->picking && pick)
+        p->pick = pick;
+    p->picking = false;
+}
+
+void proxy_start(struct exchange *x)
+{
+    const struct route_plan *r = x->route;
+    struct proxy *p = arena_zalloc(x->arena, sizeof(*p));
+
+    if (!p) {
+        x_fail(x, GW_INTERNAL, "out of memory");
+        return;
+    }
+    p->x = x;
+    p->up = x->up_set ? x->up_set : r->up;
+    p->authority = x->up_set ? upstream_authority(x->up_set) : r->authority;
+    x->upstream_id = upstream_id(p->up);
+    timer_init(&p->timer, timed_out);
+    x->proxy = p;
+    if (x->req_flow.hook_count && x->req.has_body && x->req_flow.edits)
+        x->req.content_length = x->req_flow.out_end ? (int64_t)x->req_flow.out.bytes : BODY_UNKNOWN;
+    timer_set(x->loop, &p->timer, r->timeout_ms);
+    attempt(x);
+}
+
+void proxy_cancel(struct exchange *x)
+{
+    struct proxy *p = x->proxy;
+
+    if (!p)
+        return;
+    timer_cancel(&p->timer);
+    if (p->pick)
+        upstream_pick_cancel(p->pick);
+    p->pick = NULL;
+    if (p->calling)
+        cli_cancel(&p->call);
+    p->calling = false;
+    if (!x->t_int_end)
+        x->t_int_end = loop_now_ns();
+    x->integration_done = true;
+    bufq_clear(&p->call.in);
+    x->proxy = NULL;
+}
+
+bool proxy_room(const struct exchange *x)
+{
+    const struct proxy *p = x->proxy;
+
+    return p->calling && !cli_full(&p->call, upstream_conf(p->up)->high_water);
+}
+
+void proxy_send(struct exchange *x, struct bufq *q, bool end)
+{
+    struct proxy *p = x->proxy;
+
+    if (!p->calling || p->end_sent || !x->req.has_body) {
+        bufq_clear(q);
+        return;
+    }
+    p->end_sent = end;
+    if (end && x->st->req.trailers.n)
+        cli_trailers(&p->call, &x->st->req.trailers);
+    if (cli_send(&p->call, q, end) != 0) {
+        cli_cancel(&p->call);
+        fail(x, GW_INTERNAL, "the request body does not fit its declared length");
+    }
+}
+
+void proxy_fill(struct exchange *x)
+{
+    struct proxy *p = x->proxy;
+    struct cli_call *c = &p->call;
+
+    if (bufq_move(&x->res_flow.in, &c->in) != 0) {
+        x_abort(x, "out of memory");
+        return;
+    }
+    x->res_flow.in_end = c->in_end;
+    if (p->calling)
+        cli_consumed(c);
+}

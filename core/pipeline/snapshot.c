@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A conf becomes a snapshot: entries, one unit per API (unchanged ones are reused), the index of hosts, the listeners. */
+#include "pipeline/snapshot.h"
+
+#include "model/route.h"
+#include "model/schema.h"
+
+/* The published unit of that API, if it would come out the same. */
+static struct unit *reusable(const struct snapshot *old, str id, uint64_t hash)
+{
+    for (unsigned i = 0; old && i < old->unit_count; i++)
+        if (old->units[i]->hash == hash && str_eq(old->units[i]->api->id, id) && unit_fresh(old->units[i]))
+            return old->units[i];
+    return NULL;
+}
+
+static void build_units(struct pipeline *p, struct snapshot *s, struct diag *d)
+{
+    struct gateway *gw = s->gateway;
+
+    for (unsigned i = 0; i < gw->api_count; i++) {
+        uint64_t hash = unit_hash_of(gw, gw->apis[i], s->entries);
+        struct unit *u = reusable(p->current, gw->apis[i]->id, hash);
+
+        if (u) {
+            s->units[i] = unit_ref(u);
+            s->reused++;
+        } else {
+            s->units[i] = unit_compile(p, gw, gw->apis[i], s->entries, hash, d);
+        }
+        if (s->units[i])
+            s->routes += s->units[i]->route_count;
+    }
+}
+
+/* The index refers to the APIs of the units, which may be older objects with the same content than the conf's own. */
+static struct site *build_site(struct snapshot *s, struct diag *d)
+{
+    struct api **apis = calloc(s->unit_count + 1, sizeof(struct api *));
+    struct site *site;
+
+    if (!apis)
+        return NULL;
+    for (unsigned i = 0; i < s->unit_count; i++)
+        apis[i] = s->units[i]->api;
+    site = site_build(apis, s->unit_count, s->gateway->tree, d);
+    free(apis);
+    return site;
+}
+
+static int build_listeners(struct snapshot *s)
+{
+    const struct gateway *gw = s->gateway;
+
+    for (unsigned i = 0; i < gw->listener_count; i++) {
+        s->listeners[i] = pl_listener_new(gw, &gw->listeners[i]);
+        if (!s->listeners[i])
+            return E_NOMEM;
+        s->listener_count = i + 1;
+    }
+    return 0;
+}
+
+static int keep_upstreams(struct pipeline *p, struct snapshot *s)
+{
+    const struct gateway *gw = s->gateway;
+
+    for (unsigned i = 0; i < gw->upstream_count; i++) {
+        if (gw->upstreams[i].tls)
+            continue;
+        s->ups[s->up_count] = upstream_get(p->upstreams, &gw->upstreams[i], &gw->timeouts);
+        if (!s->ups[s->up_count])
+            return E_NOMEM;
+        s->up_count++;
+    }
+    return 0;
+}
+
+static struct snapshot *snapshot_new(struct pipeline *p, struct gateway *gw)
+{
+    struct snapshot *s = calloc(1, sizeof(*s));
+
+    if (!s)
+        return NULL;
+    atomic_init(&s->refs, 1);
+    s->pipeline = p;
+    s->gateway = gw;
+    s->units = calloc(gw->api_count + 1, sizeof(struct unit *));
+    s->listeners = calloc(gw->listener_count + 1, sizeof(struct pl_listener *));
+    s->ups = calloc(gw->upstream_count + 1, sizeof(struct upstream *));
+    s->unit_count = s->units ? gw->api_count : 0;
+    return s;
+}
+
+static void build(struct pipeline *p, struct snapshot *s, struct diag *d)
+{
+    unsigned before = d->errors;
+
+    for (unsigned i = 0; i < s->gateway->upstream_count; i++)
+        if (s->gateway->upstreams[i].tls)
+            node_error(d, s->gateway->tree, s->gateway->upstreams[i].node, "http targets", "TLS to upstreams is not supported by this version");
+    s->entries = entries_build(p, s->gateway, p->current ? p->current->entries : NULL, d);
+    if (!s->entries || !s->units || !s->listeners || !s->ups || keep_upstreams(p, s) != 0 || build_listeners(s) != 0) {
+        if (d->errors == before)
+            diag_error(d, (struct diag_at){0}, "", NULL, "out of memory");
+        return;
+    }
+    build_units(p, s, d);
+    if (d->errors != before)
+        return;
+    s->site = build_site(s, d);
+    if (!s->site && d->errors == before)
+        diag_error(d, (struct diag_at){0}, "", NULL, "out of memory");
+}
+
+struct snapshot *snapshot_build(struct pipeline *p, struct gateway *gw, struct diag *d)
+{
+    struct snapshot *s = snapshot_new(p, gw);
+    unsigned before = d->errors;
+
+    if (!s) {
+        diag_error(d, (struct diag_at){0}, "", NULL, "out of memory");
+        gateway_free(gw);
+        return NULL;
+    }
+    build(p, s, d);
+    if (d->errors == before)
+        return s;
+    snapshot_free(s);
+    return NULL;
+}
+
+const struct gateway *snapshot_gateway(const struct snapshot *s)
+{
+    return s->gateway;
+}
+
+unsigned snapshot_routes(const struct snapshot *s)
+{
+    return s->routes;
+}
+
+unsigned snapshot_units_reused(const struct snapshot *s)
+{
+    return s->reused;
+}

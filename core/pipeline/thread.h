@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The pipeline's part of a traffic thread, and of a listener: current snapshot, recycled objects, counters, who runs now. */
+#ifndef PIPELINE_THREAD_H
+#define PIPELINE_THREAD_H
+
+#include "http/srv.h"
+#include "pipeline/plan.h"
+
+struct hook_ref;
+struct exchange;
+
+#define PL_THREAD_MAGIC 0x504c5448u
+
+/* Set around every hook: whom to blame when the thread dies or hangs. */
+struct breadcrumb {
+    const struct entry *entry;
+    const struct exchange *x;
+    unsigned point;
+};
+
+struct pl_thread {
+    uint32_t magic;
+    struct loop *loop;
+    struct pipeline *pipeline;
+    struct snapshot *snap; /* one reference */
+    struct srv_thread *srv;
+    struct breadcrumb crumb;
+    struct list module_ops; /* struct xop without an exchange */
+    _Atomic unsigned exchanges; /* written by this thread only */
+    /* Written by this thread, read anywhere (relaxed). */
+    _Atomic uint64_t requests, no_api, misuse, token_gone;
+};
+
+/* A listener's limits and timeouts; connections keep theirs. */
+struct pl_listener {
+    struct srv_conf conf; /* first */
+    _Atomic unsigned refs;
+    str text, name;
+    struct cidr *trusted;
+    unsigned trusted_count;
+    char *memory; /* of the strings and the set */
+};
+void pl_listener_unref(struct pl_listener *);
+
+static inline struct pl_thread *pl_thread_of(struct loop *l) { return l->upper; }
+
+/* The process's pipeline. */
+struct pipeline {
+    struct module_registry *modules;
+    struct upstreams *upstreams;
+    struct metrics *metrics;
+    struct loop *main;
+    unsigned threads;
+    struct loop *loops[LOOP_MAX]; /* by id, once started */
+    struct pl_thread *thr[LOOP_MAX];
+    struct snapshot *current;
+    bool has_resolver; /* set by the first snapshot that is built, before any thread starts */
+    struct resolver_conf resolver;
+    char resolver_servers[512];
+    void (*breadcrumb)(const char *, const char *);
+    struct map confs; /* live struct conf_obj by their keys */
+    struct publish *publishing;
+    uint32_t m_requests, m_latency, m_integration, m_misuse, m_shadow;
+    _Atomic unsigned units_live;
+    uint64_t published;
+};
+/* A traffic loop by its id; NULL: none. Any thread: the table is written before traffic starts. */
+extern struct loop *_Atomic pl_loops[LOOP_MAX];
+
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* References to units, snapshots and listeners; the last one sends the object home to the main thread. */
+#include "model/route.h"
+#include "pipeline/exchange.h"
+#include "pipeline/snapshot.h"
+#include "pipeline/thread.h"
+
+struct unit *unit_ref(struct unit *u)
+{
+    CHECK_OBJ(u, UNIT_MAGIC);
+    atomic_fetch_add_explicit(&u->refs, 1, memory_order_relaxed);
+    return u;
+}
+
+static void unit_home(struct loop *l, struct mbox_msg *m)
+{
+    (void)l;
+    unit_destroy(CONTAINER_OF(m, struct unit, retire));
+}
+
+void unit_unref(struct unit *u)
+{
+    CHECK_OBJ(u, UNIT_MAGIC);
+    if (atomic_fetch_sub_explicit(&u->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    u->retire.fn = unit_home;
+    if (u->pipeline->main)
+        mbox_post(&u->pipeline->main->mbox, &u->retire);
+    else
+        unit_destroy(u);
+}
+
+static void snapshot_destroy(struct snapshot *s)
+{
+    for (unsigned i = 0; i < s->unit_count; i++)
+        if (s->units[i])
+            unit_unref(s->units[i]);
+    for (unsigned i = 0; i < s->listener_count; i++)
+        if (s->listeners[i])
+            pl_listener_unref(s->listeners[i]);
+    for (unsigned i = 0; i < s->up_count; i++)
+        upstream_unref(s->ups[i]);
+    if (s->site)
+        site_free(s->site);
+    entries_unref(s->entries);
+    gateway_free(s->gateway);
+    free(s->units);
+    free(s->listeners);
+    free(s->ups);
+    free(s);
+}
+
+static void snapshot_home(struct loop *l, struct mbox_msg *m)
+{
+    (void)l;
+    snapshot_destroy(CONTAINER_OF(m, struct snapshot, retire));
+}
+
+void snapshot_unref(struct snapshot *s)
+{
+    if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    s->retire.fn = snapshot_home;
+    if (s->pipeline->main)
+        mbox_post(&s->pipeline->main->mbox, &s->retire);
+    else
+        snapshot_destroy(s);
+}
+
+void snapshot_free(struct snapshot *s)
+{
+    if (s)
+        snapshot_destroy(s);
+}
+
+void pl_listener_unref(struct pl_listener *l)
+{
+    if (atomic_fetch_sub_explicit(&l->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    free(l->memory);
+    free(l->trusted);
+    free(l);
+}
+
+static void listener_ref_conf(const struct srv_conf *c)
+{
+    struct pl_listener *l = (struct pl_listener *)c->upper;
+
+    atomic_fetch_add_explicit(&l->refs, 1, memory_order_relaxed);
+}
+
+static void listener_unref_conf(const struct srv_conf *c)
+{
+    pl_listener_unref((struct pl_listener *)c->upper);
+}
+
+static uint32_t bounded(int64_t v)
+{
+    return v < 0 ? 0 : v > UINT32_MAX ? UINT32_MAX : (uint32_t)v;
+}
+
+struct pl_listener *pl_listener_new(const struct gateway *gw, const struct gw_listener *g)
+{
+    struct pl_listener *l = calloc(1, sizeof(*l));
+    char *memory = malloc(g->text.n + g->name.n + 2);
+    struct cidr *trusted = calloc(gw->trusted_count + 1, sizeof(*trusted));
+
+    if (!l || !memory || !trusted) {
+        free(l), free(memory), free(trusted);
+        return NULL;
+    }
+    memcpy(memory, g->text.p, g->text.n);
+    memcpy(memory + g->text.n, g->name.p, g->name.n);
+    memcpy(trusted, gw->trusted, gw->trusted_count * sizeof(*trusted));
+    l->memory = memory;
+    l->text = str_n(memory, g->text.n);
+    l->name = str_n(memory + g->text.n, g->name.n);
+    l->trusted = trusted;
+    l->trusted_count = gw->trusted_count;
+    atomic_init(&l->refs, 1);
+    l->conf = (struct srv_conf){
+        .events = &exchange_events,
+        .upper = l,
+        .scheme = STR("http"),
+        .max_header = bounded(g->limits.header_block),
+        .max_url = bounded(g->limits.url),
+        .max_body = (uint64_t)g->limits.body,
+        .max_headers = bounded(g->limits.headers),
+        .t_header_ms = bounded(g->timeouts.header),
+        .t_idle_ms = bounded(g->timeouts.idle),
+        .t_body_ms = bounded(g->timeouts.body),
+        .t_write_ms = bounded(g->timeouts.write),
+        .high_water = 256 * 1024,
+        .low_water = 64 * 1024,
+        .ref = listener_ref_conf,
+        .unref = listener_unref_conf,
+    };
+    return l;
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From the STAGE hooks to the REQUEST hooks: resource and method, path parameters, forwarding headers; AWS's answers to no match. */
+#include "pipeline/exchange.h"
+
+#include <openssl/evp.h>
+
+/* "key=value" after "key=value", as a SigV4 Authorization header would be written. */
+static bool has_pair(str params, const char *key)
+{
+    while (params.p) {
+        str part = str_trim(str_cut(&params, ','), " \t");
+        size_t eq = str_chr(part, '=');
+        str name = str_take(part, eq);
+        size_t sp = str_chr(name, ' ');
+
+        if (sp < name.n)
+            name = str_trim(str_drop(name, sp), " \t");
+        if (eq < part.n && str_eqz(name, key))
+            return true;
+    }
+    return false;
+}
+
+static str hashed(struct exchange *x, str value)
+{
+    unsigned char md[EVP_MAX_MD_SIZE];
+    unsigned n = 0;
+
+    if (!EVP_Digest(value.p, value.n, md, &n, EVP_sha256(), NULL))
+        return STR("");
+    return enc_base64(x->arena, str_n((const char *)md, n));
+}
+
+/* An Authorization header that is not SigV4 makes AWS parse it on the unmatched request (semantics 1.4). p NULL: nothing to complain of. */
+static str signature_complaint(struct exchange *x, str auth)
+{
+    bool credential = has_pair(auth, "Credential"), signature = has_pair(auth, "Signature"), names = has_pair(auth, "SignedHeaders");
+    bool date = hdrs_first(&x->st->req.h, HDR_DATE) || hdrs_get(&x->st->req.h, HDR_OTHER, STR("X-Amz-Date"), 0);
+    str rest = auth;
+
+    while (rest.p) {
+        str part = str_cut(&rest, ',');
+
+        if (str_chr(part, '=') == part.n)
+            return arena_printf(x->arena,
+                                "Invalid key=value pair (missing equal-sign) in Authorization header (hashed with SHA-256 and encoded "
+                                "with Base64): '%.*s'.",
+                                STR_ARG(hashed(x, auth)));
+    }
+    if (credential && signature && names && date)
+        return STR_NONE;
+    return arena_printf(x->arena, "%s%s%s%s(Hashed with SHA-256 and encoded with Base64) Authorization=%.*s",
+                        credential ? "" : "Authorization header requires 'Credential' parameter. ",
+                        signature ? "" : "Authorization header requires 'Signature' parameter. ",
+                        names ? "" : "Authorization header requires 'SignedHeaders' parameter. ",
+                        date ? "" : "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. ",
+                        STR_ARG(hashed(x, auth)));
+}
+
+static void no_route(struct exchange *x)
+{
+    const struct hdr *auth = x->api_type == API_REST ? hdrs_first(&x->st->req.h, HDR_AUTHORIZATION) : NULL;
+    str complaint = auth ? signature_complaint(x, auth->value) : STR_NONE;
+
+    if (x->api_type != API_REST) {
+        x_fail(x, GW_NO_ROUTE, "no route matches");
+        return;
+    }
+    if (!complaint.p) {
+        x_fail(x, (enum gw_type)SP_GR_MISSING_AUTHENTICATION_TOKEN, "no resource and method match");
+        return;
+    }
+    x->error_detail = STR("no resource and method match; the Authorization header is not SigV4");
+    x_set_gateway_response(x, (enum gw_type)SP_GR_MISSING_AUTHENTICATION_TOKEN, complaint);
+    if (hdrs_set(&x->res.h, x->arena, HDR_X_AMZN_ERRORTYPE, hdr_id_name(HDR_X_AMZN_ERRORTYPE), STR("IncompleteSignatureException")))
+        x->res.h.n = 0;
+    x_to_response(x, STOP_ALL);
+}
+
+/* A value behind the one that came, as proxies do. */
+static int append_list(struct exchange *x, uint16_t id, str add)
+{
+    const struct hdr *h = hdrs_first(&x->req.h, id);
+
+    if (h && h->value.n) {
+        const str parts[] = {h->value, STR(", "), add};
+        add = arena_cat(x->arena, 3, parts);
+        if (!add.p)
+            return E_NOMEM;
+    }
+    return hdrs_set(&x->req.h, x->arena, id, hdr_id_name(id), add);
+}
+
+static bool peer_trusted(const struct exchange *x)
+{
+    return x->listener->trusted_count && cidr_match(x->listener->trusted, x->listener->trusted_count, srv_peer(x->st));
+}
+
+static str ip_text(struct exchange *x, const struct addr_ip *ip, bool quoted)
+{
+    char t[ADDR_TEXT];
+    size_t n = addr_ip_text(ip, t);
+
+    if (quoted && memchr(t, ':', n))
+        return arena_printf(x->arena, "\"[%.*s]\"", (int)n, t);
+    return arena_str(x->arena, n ? str_n(t, n) : STR("unknown"));
+}
+
+/* RFC 7239, as AWS's HTTP APIs send it in place of X-Forwarded-* (semantics 7.2). */
+static int add_forwarded(struct exchange *x)
+{
+    struct addr_ip local;
+
+    addr_to_ip(srv_local(x->st), &local);
+    str v = arena_printf(x->arena, "by=%.*s;for=%.*s;host=%.*s;proto=%.*s", STR_ARG(ip_text(x, &local, true)),
+                         STR_ARG(ip_text(x, srv_peer(x->st), true)), STR_ARG(x->req.authority), STR_ARG(x->req.scheme));
+    if (!v.p || hdrs_del(&x->req.h, x->arena, HDR_X_FORWARDED_FOR, STR_NONE) < 0 ||
+        hdrs_del(&x->req.h, x->arena, HDR_X_FORWARDED_HOST, STR_NONE) < 0 ||
+        hdrs_del(&x->req.h, x->arena, HDR_X_FORWARDED_PORT, STR_NONE) < 0 ||
+        hdrs_del(&x->req.h, x->arena, HDR_X_FORWARDED_PROTO, STR_NONE) < 0)
+        return E_NOMEM;
+    if (!peer_trusted(x))
+        return hdrs_set(&x->req.h, x->arena, HDR_FORWARDED, hdr_id_name(HDR_FORWARDED), v);
+    return append_list(x, HDR_FORWARDED, v);
+}
+
+static str port_text(struct exchange *x)
+{
+    struct addr_ip local;
+
+    addr_to_ip(srv_local(x->st), &local);
+    return arena_printf(x->arena, "%u", local.port);
+}
+
+/* X-Forwarded-*: what an untrusted peer claims is replaced, what a trusted one says is kept and continued. */
+static int add_x_forwarded(struct exchange *x)
+{
+    bool trusted = peer_trusted(x);
+    struct hdrs *h = &x->req.h;
+    str peer = ip_text(x, srv_peer(x->st), false);
+    int rc = !peer.p                             ? E_NOMEM
+             : trusted                           ? append_list(x, HDR_X_FORWARDED_FOR, peer)
+                                                 : hdrs_set(h, x->arena, HDR_X_FORWARDED_FOR, hdr_id_name(HDR_X_FORWARDED_FOR), peer);
+
+    if (rc)
+        return rc;
+    if (!trusted || !hdrs_first(h, HDR_X_FORWARDED_PROTO))
+        rc = hdrs_set(h, x->arena, HDR_X_FORWARDED_PROTO, hdr_id_name(HDR_X_FORWARDED_PROTO), x->req.scheme);
+    if (!rc && (!trusted || !hdrs_first(h, HDR_X_FORWARDED_PORT)))
+        rc = hdrs_set(h, x->arena, HDR_X_FORWARDED_PORT, hdr_id_name(HDR_X_FORWARDED_PORT), port_text(x));
+    if (!rc && (!trusted || !hdrs_first(h, HDR_X_FORWARDED_HOST)) && x->req.authority.n)
+        rc = hdrs_set(h, x->arena, HDR_X_FORWARDED_HOST, hdr_id_name(HDR_X_FORWARDED_HOST), x->req.authority);
+    return rc;
+}
+
+/* Root is kept or made new, the parent is ours (semantics 0.2). */
+static int add_trace_id(struct exchange *x)
+{
+    static const char hex[] = "0123456789abcdef";
+    const struct hdr *h = hdrs_first(&x->req.h, HDR_X_AMZN_TRACE_ID);
+    uint64_t r[2] = {rng_next(&x->loop->rng), rng_next(&x->loop->rng)};
+    char *p;
+
+    if (h && str_find(h->value, STR("Root=")) < h->value.n)
+        return 0;
+    p = arena_bytes(x->arena, 40);
+    if (!p)
+        return E_NOMEM;
+    memcpy(p, "Root=1-", 7);
+    uint64_t s = x->wall_ms / 1000;
+    for (int i = 7; i >= 0; i--, s >>= 4)
+        p[7 + i] = hex[s & 15];
+    p[15] = '-';
+    for (int i = 0; i < 24; i++)
+        p[16 + i] = hex[(r[i / 12] >> (4 * (i % 12))) & 15];
+    return hdrs_set(&x->req.h, x->arena, HDR_X_AMZN_TRACE_ID, hdr_id_name(HDR_X_AMZN_TRACE_ID), str_n(p, 40));
+}
+
+static int prepare_request(struct exchange *x)
+{
+    const struct integration *in = &x->route->method->integration;
+    int rc = in->kind == INT_PLUGIN ? 0 : x_target(x);
+
+    if (rc)
+        return rc;
+    if (in->kind == INT_HTTP_PROXY && x->api_type == API_HTTP)
+        rc = add_forwarded(x);
+    else if (in->kind != INT_PLUGIN)
+        rc = add_x_forwarded(x);
+    return rc ? rc : add_trace_id(x);
+}
+
+void x_match_route(struct exchange *x)
+{
+    struct route_match m;
+
+    x->cursor = 0;
+    if (route_find(x->deployment->d->routes, (enum api_type)x->api_type, x->resource_path, x->st->req.method, &m) != ROUTE_FOUND) {
+        no_route(x);
+        return;
+    }
+    x->route = &x->deployment->routes[m.method->index];
+    x->chains = x->route->chains;
+    if (m.param_count) {
+        x->params = arena_alloc(x->arena, m.param_count * sizeof(*x->params));
+        if (!x->params) {
+            x_fail(x, GW_INTERNAL, "out of memory");
+            return;
+        }
+        memcpy(x->params, m.params, m.param_count * sizeof(*x->params));
+        x->param_count = m.param_count;
+    }
+    int rc = prepare_request(x);
+    if (rc != 0) {
+        x_fail(x, GW_INTERNAL, rc == E_NOMEM ? "out of memory" : "the integration URI cannot be built");
+        return;
+    }
+    x->phase = X_REQUEST;
+}
