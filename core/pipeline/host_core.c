@@ -76,6 +76,12 @@ static uint32_t core_variable_id(struct sp_module *m, sp_str name)
     return m->in_load ? host_variable_id(m->registry, name) : 0;
 }
 
+static uint32_t core_variable_find(struct sp_module *m, sp_str name)
+{
+    CHECK_OBJ(m, MODULE_MAGIC);
+    return host_variable_lookup(m->registry, name);
+}
+
 static uint32_t core_thread_id(void)
 {
     return thread.loop_id ? thread.loop_id - 1 : 0;
@@ -107,4 +113,5 @@ const struct sp_core_api host_core_api = {
     .variable_id = core_variable_id,
     .thread_id = core_thread_id,
     .random = core_random,
+    .variable_find = core_variable_find,
 };

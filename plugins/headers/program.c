@@ -23,7 +23,7 @@ static bool variable_known(const struct value_names *names, sp_str name)
     const struct sp_core_api *core = names->core;
 
     return SP_HAS(core, variable_find) && core->variable_find != NULL &&
-           core->variable_find(name) != 0;
+           core->variable_find(names->module, name) != 0;
 }
 
 static void wrong(struct reader *r, sp_status st)
@@ -328,7 +328,8 @@ sp_status program_create(struct sp_conf *conf)
 {
     const struct sp_host *host = (const struct sp_host *)conf->state;
     struct program *p = (struct program *)calloc(1, sizeof(*p));
-    struct reader r = {.api = host->conf, .conf = conf, .names = {variable_known, host->core}};
+    struct reader r = {
+        .api = host->conf, .conf = conf, .names = {variable_known, host->core, conf->module}};
 
     if (p == NULL)
         return SP_E_NOMEM;

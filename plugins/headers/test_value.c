@@ -178,7 +178,7 @@ static void test_any_bytes(void **state)
 
 static void test_names_of_plugins(void **state)
 {
-    const struct value_names names = {has_geo, NULL};
+    const struct value_names names = {has_geo, NULL, NULL};
     struct value_error why;
     struct value v;
 

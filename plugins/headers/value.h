@@ -41,6 +41,7 @@ struct value_error {
 struct value_names {
     bool (*known)(const struct value_names *, sp_str name);
     const struct sp_core_api *core;
+    struct sp_module *module;
 };
 
 /* response: ${response...} is allowed. names may be NULL: only the gateway's own names are known.

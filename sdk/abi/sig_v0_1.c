@@ -281,7 +281,7 @@ TYPE(((struct sp_core_api *)0)->header_id, uint32_t(*)(struct sp_module *, sp_st
 TYPE(((struct sp_core_api *)0)->variable_id, uint32_t(*)(struct sp_module *, sp_str name));
 TYPE(((struct sp_core_api *)0)->thread_id, uint32_t(*)(void));
 TYPE(((struct sp_core_api *)0)->random, sp_status(*)(void *out, size_t n));
-TYPE(((struct sp_core_api *)0)->variable_find, uint32_t(*)(sp_str name));
+TYPE(((struct sp_core_api *)0)->variable_find, uint32_t(*)(struct sp_module *, sp_str name));
 
 TYPE(((struct sp_conf_api *)0)->size, uint32_t);
 TYPE(((struct sp_conf_api *)0)->reserved, uint32_t);

@@ -106,8 +106,7 @@ static sp_verdict wrong_phase(const struct sp_call *call)
 {
     struct sp_slice slice = {NULL, "x", 1};
     struct sp_value value = {.type = SP_VAL_STR, .str = SP_STR("me")};
-    uint32_t id =
-        host->core->variable_find == NULL ? 0 : host->core->variable_find(SP_STR("requestId"));
+    uint32_t id = host->core->variable_find(call->module, SP_STR("requestId"));
 
     report(call, "status", host->exchange->status_set(call->x, 418));
     report(call, "deployment", host->exchange->choose_deployment(call->x, SP_STR("v1")));

@@ -37,7 +37,7 @@ struct sp_core_api {
     sp_status (*random)(void *out, size_t n);
     /* load() and conf_create(): the id of a $context variable that the gateway or some plugin has, whole name; 0: nobody has it.
      * Every plugin of the conf has been loaded before the first conf_create. */
-    uint32_t (*variable_find)(sp_str name);
+    uint32_t (*variable_find)(struct sp_module *, sp_str name);
 };
 
 enum { SP_NODE_NULL = 0, SP_NODE_BOOL, SP_NODE_NUMBER, SP_NODE_STRING, SP_NODE_LIST, SP_NODE_MAP };
