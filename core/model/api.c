@@ -50,7 +50,7 @@ static bool read_plugin(struct load *ld, const struct node *key, const struct no
         return true;
     if (value->type != NODE_MAP) {
         node_error(ld->diag, ld->tree, value, "a map of the plugin's options, or {enabled: false}",
-                   "is a %s", node_type_name(value));
+                   "is %s", node_article(value));
         return false;
     }
     if (enabled && value->count == 1 &&
@@ -70,7 +70,7 @@ void load_api_plugins(struct load *ld, const struct node *n, struct api_plugin *
         return;
     if (n->type != NODE_MAP) {
         node_error(ld->diag, ld->tree, n, "a map from entries of `plugins` to their options",
-                   "is a %s", node_type_name(n));
+                   "is %s", node_article(n));
         return;
     }
     *out = LOAD_NEW(ld, struct api_plugin, n->count);
@@ -123,8 +123,7 @@ static void load_document(struct load *ld, struct api *api, struct deployment *d
     dep->doc = doc;
     dep->doc_file = str_z(node_file(ld->tree, doc));
     if (doc->type != NODE_MAP) {
-        node_error(ld->diag, ld->tree, doc, "an OpenAPI 3 document", "is %s",
-                   doc->type == NODE_NULL ? "empty" : node_type_name(doc));
+        node_error(ld->diag, ld->tree, doc, "an OpenAPI 3 document", "is %s", node_article(doc));
         return;
     }
     load_openapi(ld, api, dep, doc);
@@ -237,6 +236,8 @@ struct api *load_api(struct load *ld, struct node *root)
     struct api *api = LOAD_NEW(ld, struct api, 1);
     const char *which = NULL;
     const struct node *def;
+    unsigned errors = ld->diag->errors;
+    bool sure;
 
     if (!api)
         return NULL;
@@ -247,17 +248,18 @@ struct api *load_api(struct load *ld, struct node *root)
     if (root->type != NODE_MAP) {
         node_error(ld->diag, ld->tree, root,
                    "an API file: a map with `api` and one of definition, openapi, upstream",
-                   "the file is %s", root->type == NODE_NULL ? "empty" : node_type_name(root));
+                   "the file is %s", node_article(root));
         return NULL;
     }
     schema_check(api_table, root, ld->tree, ld->diag);
     api->id = schema_str(api_table, root, "api");
     def = definition(ld, root, &which);
     read_type(ld, api, which);
+    sure = ld->diag->errors == errors;
     api->disable_execute_api = schema_bool(api_table, root, "disableExecuteApiEndpoint");
     load_api_plugins(ld, node_getz(root, "x-sallyport-plugins"), &api->plugins, &api->plugin_count);
     load_deployments(ld, api, which, def);
-    load_stages(ld, api);
+    load_stages(ld, api, sure);
     load_hosts(ld, api);
     stage_check_uris(ld, api);
     api->hash = api_hash(api);

@@ -59,8 +59,8 @@ static bool read_entry(struct load *ld, const struct node *n, struct gw_plugin *
     if (n->type == NODE_MAP)
         return read_long(ld, n, p);
     node_error(ld->diag, ld->tree, n,
-               "a plugin's name, `name: {options}`, or `{use: name, with: {options}}`",
-               n->type == NODE_NULL ? "is empty" : "is a %s", node_type_name(n));
+               "a plugin's name, `name: {options}`, or `{use: name, with: {options}}`", "is %s",
+               node_article(n));
     return false;
 }
 

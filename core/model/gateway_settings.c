@@ -11,24 +11,23 @@ static const struct gw_limits aws_quota = {.header_block = 10240,
 #define AWS_INTEGRATION_MS 29000
 
 static void strict_one(struct load *ld, const struct node *map, const char *key, int64_t *v,
-                       int64_t quota)
+                       int64_t quota, const char *expected)
 {
     const struct node *n = node_getz(map, key);
 
     if (!ld->gw->aws_strict || (*v <= quota && *v != 0))
         return;
     if (n && *v != quota)
-        node_error(ld->diag, ld->tree, n, "AWS's quota at most",
-                   "'%.*s' is above AWS's quota of %lld (limits_mode: aws-strict)",
-                   STR_ARG(n->text), (long long)quota);
+        scalar_error(ld->diag, ld->tree, n, expected,
+                     "is above AWS's quota (limits_mode: aws-strict)");
     *v = quota;
 }
 
 static void strict_limits(struct load *ld, const struct node *map, struct gw_limits *l)
 {
-    strict_one(ld, map, "header_block", &l->header_block, aws_quota.header_block);
-    strict_one(ld, map, "url", &l->url, aws_quota.url);
-    strict_one(ld, map, "body", &l->body, aws_quota.body);
+    strict_one(ld, map, "header_block", &l->header_block, aws_quota.header_block, "at most 10KB");
+    strict_one(ld, map, "url", &l->url, aws_quota.url, "at most 10KB");
+    strict_one(ld, map, "body", &l->body, aws_quota.body, "at most 10MB");
 }
 
 static void read_limits(struct load *ld, const struct node *map)
@@ -53,7 +52,7 @@ static void read_timeouts(struct load *ld, const struct node *map)
     t->write = schema_i64(timeouts_table, map, "write");
     t->integration = schema_i64(timeouts_table, map, "integration");
     t->drain = schema_i64(timeouts_table, map, "drain");
-    strict_one(ld, map, "integration", &t->integration, AWS_INTEGRATION_MS);
+    strict_one(ld, map, "integration", &t->integration, AWS_INTEGRATION_MS, "at most 29s");
 }
 
 /* The listener's own value, or what is there already. */

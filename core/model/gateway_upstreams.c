@@ -30,8 +30,8 @@ static void read_target(struct load *ld, struct gw_upstream *u, const struct nod
         t->weight = (uint32_t)schema_i64(target_table, n, "weight");
     }
     if (at->type != NODE_STRING) {
-        node_error(ld->diag, ld->tree, at, "host:port, or {address: host:port, weight: 1}",
-                   at->type == NODE_NULL ? "is empty" : "is a %s", node_type_name(at));
+        node_error(ld->diag, ld->tree, at, "host:port, or {address: host:port, weight: 1}", "is %s",
+                   node_article(at));
         return;
     }
     t->text = at->text;

@@ -94,7 +94,7 @@ static void include_file(struct load *ld, struct node *root, const char *path,
     if (!part || part->type == NODE_NULL)
         return;
     if (part->type != NODE_MAP) {
-        node_error(ld->diag, ld->tree, part, "a map", "the file is a %s", node_type_name(part));
+        node_error(ld->diag, ld->tree, part, "a map", "the file is %s", node_article(part));
         return;
     }
     inner = node_getz(part, "include");
@@ -128,7 +128,7 @@ struct node *load_main(struct load *ld, const char *path)
         return NULL;
     if (root->type != NODE_MAP) {
         node_error(ld->diag, ld->tree, root, "a map with at least `listen`", "the conf is %s",
-                   root->type == NODE_NULL ? "empty" : node_type_name(root));
+                   node_article(root));
         return NULL;
     }
     load_subst(ld, root, NULL);

@@ -70,7 +70,8 @@ void load_api_plugins(struct load *, const struct node *n, struct api_plugin **o
                       unsigned *count);
 
 /* stage.c */
-void load_stages(struct load *, struct api *);
+/* sure: the API's type is known; else nothing is said about what the type asks for. */
+void load_stages(struct load *, struct api *, bool sure);
 void load_hosts(struct load *, struct api *);
 /* Every stage: do its integrations' addresses come out as addresses? */
 void stage_check_uris(struct load *, struct api *);

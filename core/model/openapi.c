@@ -66,7 +66,8 @@ const struct node *doc_deref(struct doc *doc, const struct node *n)
         if (!n)
             return NULL;
     }
-    node_error(doc->ld->diag, doc->ld->tree, n, "no circle", "references lead in a circle");
+    node_error(doc->ld->diag, doc->ld->tree, n, "a reference that ends at an object",
+               "references lead in a circle");
     return NULL;
 }
 
@@ -119,8 +120,7 @@ static void read_method(struct doc *doc, struct api_resource *res, const struct 
     const struct node *id = node_getz(op, "operationId");
 
     if (op->type != NODE_MAP) {
-        node_error(doc->ld->diag, doc->ld->tree, op, "an operation", "is %s",
-                   op->type == NODE_NULL ? "empty" : node_type_name(op));
+        node_error(doc->ld->diag, doc->ld->tree, op, "an operation", "is %s", node_article(op));
         return;
     }
     *m = (struct api_method){.node = key,
@@ -154,8 +154,7 @@ static void read_resource(struct doc *doc, const struct node *key, const struct 
     if (!item)
         return;
     if (item->type != NODE_MAP) {
-        node_error(doc->ld->diag, doc->ld->tree, item, "a path item", "is %s",
-                   item->type == NODE_NULL ? "empty" : node_type_name(item));
+        node_error(doc->ld->diag, doc->ld->tree, item, "a path item", "is %s", node_article(item));
         return;
     }
     *res = (struct api_resource){
@@ -199,6 +198,7 @@ static unsigned count_methods(struct doc *doc, const struct node *paths)
 static void read_paths(struct doc *doc, const struct node *paths)
 {
     struct deployment *dep = doc->dep;
+    unsigned errors = doc->ld->diag->errors;
 
     dep->resources = LOAD_NEW(doc->ld, struct api_resource, paths->count);
     dep->methods = LOAD_NEW(doc->ld, struct api_method, count_methods(doc, paths));
@@ -210,7 +210,7 @@ static void read_paths(struct doc *doc, const struct node *paths)
         if (!str_starts(key->text, STR("x-")))
             read_resource(doc, key, paths->items[i]);
     }
-    if (dep->method_count == 0)
+    if (dep->method_count == 0 && doc->ld->diag->errors == errors)
         node_error(doc->ld->diag, doc->ld->tree, paths,
                    "at least one operation with an integration",
                    "The %s API doesn't contain any methods", api_type_name(doc->api->type));
@@ -252,8 +252,7 @@ void load_openapi(struct load *ld, struct api *api, struct deployment *dep, cons
     if (!paths)
         node_error(ld->diag, ld->tree, root, NULL, "required key 'paths' is missing");
     else if (paths->type != NODE_MAP)
-        node_error(ld->diag, ld->tree, paths, "a map of paths", "is %s",
-                   paths->type == NODE_NULL ? "empty" : node_type_name(paths));
+        node_error(ld->diag, ld->tree, paths, "a map of paths", "is %s", node_article(paths));
     else
         read_paths(&doc, paths);
 }

@@ -83,8 +83,8 @@ static void need_security(struct doc *doc, struct needs *needs, const struct nod
     if (!list)
         return;
     if (list->type != NODE_LIST) {
-        node_error(doc->ld->diag, doc->ld->tree, list, "a list of security schemes", "is a %s",
-                   node_type_name(list));
+        node_error(doc->ld->diag, doc->ld->tree, list, "a list of security schemes", "is %s",
+                   node_article(list));
         return;
     }
     for (uint32_t i = 0; i < list->count; i++) {
@@ -92,8 +92,7 @@ static void need_security(struct doc *doc, struct needs *needs, const struct nod
 
         if (one->type != NODE_MAP)
             node_error(doc->ld->diag, doc->ld->tree, one,
-                       "a map from a security scheme to its scopes", "is a %s",
-                       node_type_name(one));
+                       "a map from a security scheme to its scopes", "is %s", node_article(one));
         for (uint32_t k = 0; one->type == NODE_MAP && k < one->count; k++)
             need_scheme(doc, needs, one->keys[k], one->items[k]);
     }
@@ -130,8 +129,8 @@ static void need_validator(struct doc *doc, struct needs *needs, const struct no
     if (names && n->type == NODE_STRING)
         node_unknown(doc->ld->diag, doc->ld->tree, n, n, "request validator", names, count);
     else
-        node_error(doc->ld->diag, doc->ld->tree, n, "the name of a request validator", "is a %s",
-                   node_type_name(n));
+        node_error(doc->ld->diag, doc->ld->tree, n, "the name of a request validator", "is %s",
+                   node_article(n));
 }
 
 static void check_endpoint(struct doc *doc, const struct node *n)

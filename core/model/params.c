@@ -127,7 +127,7 @@ static bool read_from(struct doc *doc, const struct api_method *m, const struct 
     mapping_error(doc, n,
                   "method.request.{path|querystring|header}.NAME, stageVariables.NAME, "
                   "context.NAME or 'static text'",
-                  node_is_scalar(n) ? s : str_z(node_type_name(n)));
+                  node_is_scalar(n) ? s : str_z(node_article(n)));
     return false;
 }
 
@@ -216,8 +216,8 @@ void doc_read_params(struct doc *doc, const struct node *op)
     if (!list)
         return;
     if (list->type != NODE_LIST) {
-        node_error(doc->ld->diag, doc->ld->tree, list, "a list of parameters", "is a %s",
-                   node_type_name(list));
+        node_error(doc->ld->diag, doc->ld->tree, list, "a list of parameters", "is %s",
+                   node_article(list));
         return;
     }
     for (uint32_t i = 0; i < list->count; i++)

@@ -47,6 +47,15 @@ void node_warn(struct diag *d, const struct node_tree *t, const struct node *n,
     va_end(ap);
 }
 
+/* "a list", for messages. */
+const char *node_article(const struct node *n)
+{
+    static const char *const names[] = {"empty",    "a boolean", "a number",
+                                        "a string", "a list",    "a map"};
+
+    return names[n->type];
+}
+
 const struct schema *schema_find(const struct schema *table, str key)
 {
     for (const struct schema *s = table; s->key; s++)
@@ -65,6 +74,8 @@ void node_unknown(struct diag *d, const struct node_tree *t, const struct node *
         arena_printf(&d->arena, "unknown %s '%.*s'", kind, (int)(got.n > 80 ? 80 : got.n), got.p);
     str expected = STR_NONE;
 
+    if (key->plain & NODE_BROKEN)
+        return;
     if (!near && count == 0) {
         expected = arena_printf(&d->arena, "none: no %s is defined", kind);
     } else if (!near && count <= KEYS_SHOWN) {
@@ -89,14 +100,48 @@ static void unknown_key(const struct schema *table, const struct node *key,
     node_unknown(d, t, key, value, "key", names, n);
 }
 
+/* A bound as people write it: 64KB, 10s. */
+static str bound(struct arena *a, const struct schema *s, int64_t v)
+{
+    static const struct {
+        const char *unit;
+        int64_t n;
+    } sizes[] = {{"TB", INT64_C(1) << 40}, {"GB", 1 << 30}, {"MB", 1 << 20}, {"KB", 1 << 10}},
+      times[] = {{"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}};
+    const char *unit = s->type == S_DURATION ? "ms" : "";
+
+    for (unsigned i = 0; v && s->type != S_INT && i < ARRAY_LEN(sizes); i++) {
+        int64_t n = s->type == S_SIZE ? sizes[i].n : times[i].n;
+
+        if (v % n == 0)
+            return arena_printf(a, "%lld%s", (long long)(v / n),
+                                s->type == S_SIZE ? sizes[i].unit : times[i].unit);
+    }
+    return arena_printf(a, "%lld%s", (long long)v, v ? unit : "");
+}
+
+static str expected_number(struct arena *a, const struct schema *s, str word)
+{
+    str low, high, out = word;
+
+    if (s->min || s->max) {
+        low = bound(a, s, s->min);
+        high = bound(a, s, s->max);
+        out = arena_cat(a, 5, (str[]){word, STR(" from "), low, STR(" to "), high});
+    }
+    if (s->type == S_INT && s->names && out.p)
+        out = arena_cat(a, 3, (str[]){out, STR(", or "), str_z(s->names[0])});
+    return out;
+}
+
 /* "an integer from 1 to 65535": what a message and the option reference say of a value. */
 str schema_expected(struct arena *a, const struct schema *s)
 {
     static const char *const words[] = {[S_STRING] = "a string",
                                         [S_BOOL] = "true or false",
                                         [S_INT] = "an integer",
-                                        [S_SIZE] = "a size",
-                                        [S_DURATION] = "a duration",
+                                        [S_SIZE] = "a size such as 64KB or 10MB",
+                                        [S_DURATION] = "a duration such as 500ms or 10s",
                                         [S_ENUM] = "one of ",
                                         [S_ADDRESS] = "an address such as 127.0.0.1:8080",
                                         [S_LIST] = "a list",
@@ -105,27 +150,14 @@ str schema_expected(struct arena *a, const struct schema *s)
                                         [S_ANY] = "a value",
                                         [S_REAL] = "a number",
                                         [S_FILE] = "a file's path"};
-    const char *unit = s->type == S_SIZE ? "bytes" : s->type == S_DURATION ? "ms" : "";
-    const char *like = s->type == S_SIZE       ? " such as 64KB or 10MB"
-                       : s->type == S_DURATION ? " such as 500ms or 10s"
-                                               : "";
     str out = str_z(words[s->type]);
 
     if (s->expected)
         return str_z(s->expected);
-    if (s->type == S_ENUM) {
-        for (unsigned i = 0; s->names[i] && out.p; i++)
-            out = arena_cat(a, 3, (str[]){out, str_z(i ? ", " : ""), str_z(s->names[i])});
-        return out;
-    }
-    if ((s->type == S_INT || s->type == S_SIZE || s->type == S_DURATION) && (s->min || s->max)) {
-        out = arena_printf(a, "%s%s from %lld%s to %lld%s", words[s->type], like, (long long)s->min,
-                           unit, (long long)s->max, unit);
-    } else if (like[0]) {
-        out = arena_cat(a, 2, (str[]){out, str_z(like)});
-    }
-    if (s->type == S_INT && s->names && out.p)
-        out = arena_cat(a, 3, (str[]){out, STR(", or "), str_z(s->names[0])});
+    if (s->type == S_INT || s->type == S_SIZE || s->type == S_DURATION)
+        return expected_number(a, s, out);
+    for (unsigned i = 0; s->type == S_ENUM && s->names[i] && out.p; i++)
+        out = arena_cat(a, 3, (str[]){out, str_z(i ? ", " : ""), str_z(s->names[i])});
     return out;
 }
 
@@ -149,7 +181,7 @@ static void value_error(const struct schema *s, const struct node *n, struct nod
 
     if (!node_is_scalar(n) || n->type == NODE_NULL)
         what = n->type == NODE_NULL ? STR("is empty")
-                                    : arena_printf(&d->arena, "is a %s", node_type_name(n));
+                                    : arena_printf(&d->arena, "is %s", node_article(n));
     else if (hide)
         what = arena_printf(&d->arena, "the value %s", problem);
     else
@@ -159,22 +191,43 @@ static void value_error(const struct schema *s, const struct node *n, struct nod
              schema_expected(&d->arena, s), hide ? STR_NONE : str_z(suggest));
 }
 
+/* Why a scalar is not of its type. */
+static const char *type_problem(const struct schema *s, const struct node *n)
+{
+    int64_t v;
+
+    switch (s->type) {
+    case S_ENUM:
+        return "is not known here";
+    case S_REAL:
+        return "is not a number";
+    case S_BOOL:
+        return n->type == NODE_STRING && !n->plain ? "is a text in quotes" : "is not a boolean";
+    case S_DURATION:
+        return str_i64(n->text, &v) == 0 ? "has no unit" : "is not a duration";
+    case S_SIZE:
+        return "is not a size";
+    default:
+        return n->type == NODE_STRING && !n->plain && str_i64(n->text, &v) == 0
+                   ? "is a text in quotes"
+                   : "is not an integer";
+    }
+}
+
 static const char *scalar_problem(const struct schema *s, const struct node *n, int64_t *v)
 {
     double real;
+    int rc;
 
     if (n->type == NODE_NULL || !node_is_scalar(n))
         return "";
     if (s->type == S_REAL)
-        return scalar_real(n, &real) ? "is not a number" : NULL;
-    switch (scalar_i64(s, n, v)) {
-    case 0:
-        break;
-    case E_LIMIT:
+        return scalar_real(n, &real) ? type_problem(s, n) : NULL;
+    rc = scalar_i64(s, n, v);
+    if (rc == E_LIMIT)
         return "is out of range";
-    default:
-        return s->type == S_ENUM ? "is not known here" : "has the wrong type";
-    }
+    if (rc)
+        return type_problem(s, n);
     if (s->type != S_ENUM && s->type != S_BOOL && (s->min || s->max) &&
         (*v < s->min || *v > s->max) && !scalar_is_word(s, n))
         return "is out of range";
@@ -232,10 +285,11 @@ static int check_list(const struct schema *s, const struct node *n, struct node_
         return E_CONF;
     }
     if ((int64_t)n->count < s->min || (s->max && (int64_t)n->count > s->max)) {
+        bool few = (int64_t)n->count < s->min;
         str what = arena_printf(&d->arena, "has %u entries", n->count);
-        str expected =
-            s->max ? arena_printf(&d->arena, "%lld to %lld", (long long)s->min, (long long)s->max)
-                   : arena_printf(&d->arena, "at least %lld", (long long)s->min);
+        str expected = arena_printf(&d->arena, "at %s %lld", few ? "least" : "most",
+                                    (long long)(few ? s->min : s->max));
+
         diag_add(d, DIAG_ERROR, node_where(t, n), node_path(&d->arena, n), what, expected,
                  STR_NONE);
         rc = E_CONF;
@@ -279,6 +333,8 @@ int schema_check_value(const struct schema *s, const struct node *n, struct node
     unsigned before = d->errors;
     int rc = 0;
 
+    if (n->plain & NODE_BROKEN)
+        return E_CONF;
     switch (s->type) {
     case S_STRING:
     case S_ADDRESS:
@@ -330,7 +386,7 @@ int schema_check(const struct schema *table, const struct node *map, struct node
     int rc = 0;
 
     if (map->type != NODE_MAP && map->type != NODE_NULL) {
-        node_error(d, t, map, "a map", "is a %s", node_type_name(map));
+        node_error(d, t, map, "a map", "is %s", node_article(map));
         return E_CONF;
     }
     for (unsigned i = 0; i < map->count; i++)

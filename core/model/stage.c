@@ -231,7 +231,7 @@ static void read_stage(struct load *ld, struct api *api, const struct node *key,
     needs_take(ld, &needs, &st->needs, &st->needs_node);
 }
 
-void load_stages(struct load *ld, struct api *api)
+void load_stages(struct load *ld, struct api *api, bool sure)
 {
     const struct node *map = node_getz(api->node, "stages");
     struct needs none = {0};
@@ -244,6 +244,8 @@ void load_stages(struct load *ld, struct api *api)
             read_stage(ld, api, map->keys[i], map->items[i]);
         return;
     }
+    if (api->type == API_REST && !sure)
+        return;
     if (api->type == API_REST) {
         node_error(ld->diag, ld->tree, map ? map : api->node,
                    "`stages:` with at least one stage, such as `stages: {prod: {}}`",

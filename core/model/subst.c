@@ -46,7 +46,7 @@ static void subst_env(struct load *ld, const struct node *n, str body, struct te
     else if (has_default)
         text_add(out, str_drop(body, cut + 2));
     else
-        node_error(ld->diag, ld->tree, n, "it to be set, or ${env:NAME:-default}",
+        node_error(ld->diag, ld->tree, n, "a value, or a default as in ${env:NAME:-default}",
                    "the environment variable '%s' is not set", tmp);
 }
 
@@ -114,6 +114,7 @@ static size_t subst_one(struct load *ld, const struct node *n, str at, struct te
 
 static void subst_scalar(struct load *ld, struct node *n)
 {
+    unsigned errors = ld->diag->errors;
     struct text out;
     str s = n->text;
 
@@ -142,7 +143,7 @@ static void subst_scalar(struct load *ld, struct node *n)
     if (out.failed)
         load_nomem(ld);
     n->text = load_str(ld, text_str(&out));
-    n->plain |= NODE_SUBSTITUTED;
+    n->plain |= ld->diag->errors > errors ? NODE_SUBSTITUTED | NODE_BROKEN : NODE_SUBSTITUTED;
     text_fini(&out);
 }
 
