@@ -173,17 +173,13 @@ void pipeline_status(struct pipeline *p, struct text *json)
         connections += srv_thread_active(p->thr[i]->srv);
         exchanges += atomic_load_explicit(&p->thr[i]->exchanges, memory_order_relaxed);
     }
-    json_kvi(json, "threads", p->threads);
     json_kvi(json, "connections", (int64_t)connections);
     json_kvi(json, "exchanges", (int64_t)exchanges);
     json_kvi(json, "requests", (int64_t)requests);
     json_kvi(json, "publications", (int64_t)p->published);
     json_kvi(json, "units", atomic_load(&p->units_live));
-    if (p->current) {
-        json_kvi(json, "apis", p->current->unit_count);
-        json_kvi(json, "routes", p->current->routes);
+    if (p->current)
         json_kvi(json, "units_reused", p->current->reused);
-    }
 }
 
 bool pipeline_ready(struct pipeline *p, struct text *why)
