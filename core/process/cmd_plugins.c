@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `plugins [NAME]`: the conf's entries and modules, or what one plugin's options are. */
+#include "pipeline/module.h"
+#include "process/answer.h"
+#include "process/cmd.h"
+#include "process/local.h"
+
+static void print_value(const struct cli *cli, const char *key, const struct text *value)
+{
+    struct text t;
+    if (!cli->json) {
+        if (value->n) fputs(value->p, stdout);
+        if (value->n && value->p[value->n - 1] != '\n') putchar('\n');
+        return;
+    }
+    text_init(&t);
+    answer_open(&t);
+    json_key(&t, key);
+    json_raw(&t, value->n ? text_str(value) : STR("null"));
+    json_close(&t, '}');
+    puts(t.failed ? "{\"ok\":false}" : t.p);
+    text_fini(&t);
+}
+
+/* One that the conf does not name may still be installed, and a bad conf is no reason not to tell its options. */
+static int describe(const struct cli *cli, struct local *l)
+{
+    const struct pipeline_conf pc = {.threads = 0, .version = PACKAGE_VERSION};
+    const struct gateway *g = l->snap ? snapshot_gateway(l->snap) : NULL;
+    const str usual = STR(SALLYPORT_PLUGINDIR);
+    str name = str_z(cli->args[0]);
+    struct text out;
+    struct diag d;
+    int code = 0;
+    if (!l->pipeline) l->pipeline = pipeline_new(&pc, NULL);
+    if (!l->pipeline) return answer_show_fail(cli->json, NULL, "out of memory");
+    diag_init(&d);
+    text_init(&out);
+    struct module_registry *r = pipeline_modules(l->pipeline);
+    struct sp_module *mod = module_find(r, name);
+    if (!mod) {
+        mod = module_load(r, name, NULL, STR_NONE, g ? g->plugin_dirs : &usual, g ? g->plugin_dir_count : 1,
+                          g ? g->tree : NULL, NULL, &d);
+    }
+    if (mod) module_describe(mod, &out, cli->json);
+    if (!mod) code = answer_show_fail(cli->json, &d, "no plugin '%.64s' can be loaded", cli->args[0]);
+    else if (out.failed) code = answer_show_fail(cli->json, NULL, "out of memory");
+    else print_value(cli, "plugin", &out);
+    text_fini(&out);
+    diag_fini(&d);
+    return code;
+}
+
+static int ask_running(const struct cli *cli)
+{
+    struct text answer;
+    struct answer a;
+    text_init(&answer);
+    int code = cmd_ask(cli, STR("{\"command\":\"plugins\"}"), 30000, false, &answer);
+    if (code == 0) code = answer_show(text_str(&answer), cli->json);
+    if (code == 0 && !cli->json && answer_read(&a, text_str(&answer)) == 0) {
+        struct text out;
+        const struct node *n = node_getz(a.root, "plugins");
+        text_init(&out);
+        if (n) answer_pretty(&out, n, 0);
+        if (out.n) fputs(out.p, stdout);
+        text_fini(&out);
+        answer_fini(&a);
+    }
+    text_fini(&answer);
+    return code;
+}
+
+int cmd_plugins(const struct cli *cli)
+{
+    struct local l;
+    char count[40];
+    int code = 0;
+    if (cli->running && cli->arg_count) return cli_usage(cli, "'plugins --running' takes no name");
+    if (cli->running) return ask_running(cli);
+    int rc = local_load(&l, cli->conf, NULL);
+    if (cli->arg_count) {
+        code = describe(cli, &l);
+    } else if (rc) {
+        code = answer_show_fail(cli->json, &l.diag, "%s: %s", cli->conf,
+                                rc == E_NOMEM ? "out of memory" : local_count(&l.diag, count, sizeof count));
+    } else {
+        struct text out;
+        text_init(&out);
+        pipeline_plugins(l.pipeline, cli->json, &out);
+        print_value(cli, "plugins", &out);
+        text_fini(&out);
+    }
+    local_fini(&l);
+    return code;
+}

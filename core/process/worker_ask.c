@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the worker tells: its part of the status, its own metrics, and answers to plugins, explain and command. */
+#include <unistd.h>
+
+#include "pipeline/metric.h"
+#include "pipeline/module.h"
+#include "pipeline/upstream.h"
+#include "process/answer.h"
+#include "process/worker.h"
+
+#define ARGS_MAX 64
+
+static uint64_t accepted(const struct wlistener *wl)
+{
+    uint64_t n = 0;
+    for (unsigned i = 0; i < wl->nsockets; i++) n += __atomic_load_n(&wl->sockets[i].l.accepted, __ATOMIC_RELAXED);
+    return n;
+}
+
+static void listeners_json(struct worker *w, struct text *t)
+{
+    json_key(t, "listeners");
+    json_open(t, '[');
+    LIST_EACH(&w->listeners, it) {
+        struct wlistener *wl = LIST_ITEM(it, struct wlistener, link);
+        json_open(t, '{');
+        json_kv(t, "address", str_z(wl->text));
+        json_kvi(t, "sockets", wl->nfds);
+        json_kvi(t, "accepted", (int64_t)accepted(wl));
+        json_close(t, '}');
+    }
+    json_close(t, ']');
+}
+
+/* A finished value that somebody else wrote. */
+static void json_value(struct text *t, const char *key, struct text *value)
+{
+    json_key(t, key);
+    if (value->failed || value->n == 0) json_null(t);
+    else json_raw(t, text_str(value));
+}
+
+static void conf_json(struct worker *w, const struct gateway *g, struct text *t)
+{
+    char hash[24];
+    snprintf(hash, sizeof hash, "%016llx", (unsigned long long)g->hash);
+    json_key(t, "conf");
+    json_open(t, '{');
+    json_kv(t, "file", str_z(w->cli->conf));
+    json_kv(t, "hash", str_z(hash));
+    answer_time(t, "loaded_at", w->loaded_ms);
+    json_kvi(t, "apis", g->api_count);
+    json_kvi(t, "routes", snapshot_routes(pipeline_current(w->pipeline)));
+    json_close(t, '}');
+}
+
+void worker_status(struct worker *w, struct text *t)
+{
+    const struct snapshot *snap = w->pipeline ? pipeline_current(w->pipeline) : NULL;
+    struct text part;
+    if (!snap) return;
+    conf_json(w, snapshot_gateway(snap), t);
+    json_kvi(t, "threads", w->thread_count);
+    json_key(t, "draining");
+    json_bool(t, w->draining);
+    listeners_json(w, t);
+    pipeline_status(w->pipeline, t);
+    text_init(&part);
+    pipeline_plugins(w->pipeline, true, &part);
+    json_value(t, "plugins", &part);
+    text_fini(&part);
+}
+
+static void metric_one(struct text *t, const char *name, const char *type, const char *help, double value)
+{
+    const char *const none[] = {NULL};
+    metric_head(t, name, type, help);
+    metric_sample(t, name, value, none);
+}
+
+void worker_metrics(void *arg, struct text *t)
+{
+    struct worker *w = arg;
+    const char *const version[] = {"version", PACKAGE_VERSION, NULL};
+    const char *const ok[] = {"result", "ok", NULL}, *const refused[] = {"result", "refused", NULL};
+    metric_head(t, "sallyport_build_info", "gauge", "1; the version of the gateway stands in the label.");
+    metric_sample(t, "sallyport_build_info", 1, version);
+    metric_one(t, "sallyport_process_start_time_seconds", "gauge", "When the worker started, in seconds since 1970.",
+               (double)w->started_ms / 1000.0);
+    metric_one(t, "sallyport_worker_restarts_total", "counter", "Workers that were started after one that had ended unbidden.",
+               (double)w->restarts);
+    metric_one(t, "sallyport_threads", "gauge", "Traffic threads.", w->thread_count);
+    metric_one(t, "sallyport_config_loaded_timestamp_seconds", "gauge", "When the conf in service was loaded, in seconds since 1970.",
+               (double)w->loaded_ms / 1000.0);
+    metric_one(t, "sallyport_config_reload_failed", "gauge", "1 when the last reload was refused.", w->last_refused);
+    metric_head(t, "sallyport_config_reloads_total", "counter", "Reloads by result, since the worker started.");
+    metric_sample(t, "sallyport_config_reloads_total", (double)w->reloads, ok);
+    metric_sample(t, "sallyport_config_reloads_total", (double)w->refused, refused);
+    metric_head(t, "sallyport_accepted_connections_total", "counter", "Connections accepted by listener.");
+    LIST_EACH(&w->listeners, it) {
+        struct wlistener *wl = LIST_ITEM(it, struct wlistener, link);
+        const char *const labels[] = {"listener", wl->text, NULL};
+        metric_sample(t, "sallyport_accepted_connections_total", (double)accepted(wl), labels);
+    }
+}
+
+/* Questions */
+static unsigned strings(const struct node *list, str *out, unsigned max)
+{
+    unsigned n = 0;
+    for (; list && list->type == NODE_LIST && n < list->count && n < max; n++) {
+        if (list->items[n]->type != NODE_STRING) break;
+        out[n] = list->items[n]->text;
+    }
+    return n;
+}
+
+static void do_plugins(struct worker *w, const struct node *req, struct text *t)
+{
+    struct text part;
+    (void)req;
+    text_init(&part);
+    pipeline_plugins(w->pipeline, true, &part);
+    answer_open(t);
+    json_value(t, "plugins", &part);
+    json_close(t, '}');
+    text_fini(&part);
+}
+
+static void do_explain(struct worker *w, const struct node *req, struct text *t)
+{
+    str headers[ARGS_MAX], method = answer_str(req, "method"), url = answer_str(req, "url");
+    unsigned n = strings(node_getz(req, "headers"), headers, ARGS_MAX);
+    struct text part;
+    if (str_empty(method) || str_empty(url)) {
+        answer_fail(t, NULL, "explain wants \"method\" and \"url\"");
+        return;
+    }
+    text_init(&part);
+    int rc = pipeline_explain(pipeline_current(w->pipeline), method, url, headers, n, true, &part);
+    if (rc && rc != E_NONE) {
+        answer_fail(t, NULL, "%s", rc == E_NOMEM ? "out of memory" : "the method, URL or a header is malformed");
+    } else {
+        json_open(t, '{');
+        json_key(t, "ok");
+        json_bool(t, rc == 0);
+        if (rc) json_kv(t, "message", STR("nothing answers this request"));
+        json_value(t, "explain", &part);
+        json_close(t, '}');
+    }
+    text_fini(&part);
+}
+
+static void do_command(struct worker *w, const struct node *req, struct text *t)
+{
+    str args[ARGS_MAX], plugin = answer_str(req, "plugin"), name = answer_str(req, "name");
+    unsigned n = strings(node_getz(req, "args"), args, ARGS_MAX);
+    struct text part;
+    text_init(&part);
+    int rc = module_command_run(pipeline_modules(w->pipeline), plugin, name, args, n, &part);
+    if (rc == E_NONE) {
+        answer_fail(t, NULL, "no plugin '%.*s' with a command '%.*s'", STR_ARG(str_take(plugin, 64)),
+                    STR_ARG(str_take(name, 64)));
+    } else if (rc) {
+        answer_fail(t, NULL, "%.*s %.*s failed%s%.*s", STR_ARG(plugin), STR_ARG(name), part.n ? ": " : "",
+                    STR_ARG(str_take(text_str(&part), 800)));
+    } else {
+        answer_open(t);
+        json_value(t, "result", &part);
+        json_close(t, '}');
+    }
+    text_fini(&part);
+}
+
+static void answer_request(struct worker *w, const struct node *req, struct text *t)
+{
+    str name = answer_str(req, "command");
+    if (!w->serving) answer_fail(t, NULL, "the worker is still starting");
+    else if (str_eqz(name, "plugins")) do_plugins(w, req, t);
+    else if (str_eqz(name, "explain")) do_explain(w, req, t);
+    else if (str_eqz(name, "command")) do_command(w, req, t);
+    else answer_fail(t, NULL, "unknown command '%.*s'", STR_ARG(str_take(name, 40)));
+}
+
+void worker_ask(struct worker *w, uint64_t id, str line)
+{
+    const struct node_limits limits = {.depth = 8, .nodes = 1000, .bytes = 1u << 20};
+    struct node_tree *tree = node_tree_new();
+    struct text t;
+    struct diag d;
+    text_init(&t);
+    diag_init(&d);
+    const struct node *req = tree ? node_read_json(tree, &d, "request", line, &limits) : NULL;
+    if (req) answer_request(w, req, &t);
+    else answer_fail(&t, &d, "the request is malformed");
+    worker_say(w, "answer", id, t.failed ? STR("{\"ok\":false,\"message\":\"out of memory\",\"errors\":[]}") : text_str(&t), -1);
+    diag_fini(&d);
+    text_fini(&t);
+    node_tree_free(tree);
+}
