@@ -2,6 +2,8 @@
 /* YAML's mistakes in words that help: libyaml's problem and place, and what was probably meant. */
 #include "base/node_yaml_error.h"
 
+#define TAGS_MAX 32u /* the message says so too */
+
 /* Length of a character that YAML 1.1 (5.1) does not print, 0 for all others. */
 static size_t unprintable(const unsigned char *p, size_t n)
 {
@@ -14,6 +16,21 @@ static size_t unprintable(const unsigned char *p, size_t n)
         if (p[1] == 0xbf && p[2] >= 0xbe) return 3;
     }
     return 0;
+}
+
+/* libyaml compares every %TAG with all before it, so a file of them would keep it busy for minutes. */
+static int check_directives(struct build *b, str text)
+{
+    unsigned line, col;
+    size_t at = 0, found = 0;
+    for (;; at += 4) {
+        at += str_find(str_drop(text, at), STR("%TAG"));
+        if (at >= text.n) return 0;
+        bool first = at == 0 || strchr("\n\r\x85\xa8\xa9", text.p[at - 1]); /* behind any of YAML's line breaks */
+        if (!first || ++found <= TAGS_MAX) continue;
+        build_locate(text, at, &line, &col);
+        return build_error(b, line, col, "at most 32", "too many %%TAG directives");
+    }
 }
 
 static uint32_t code_point(const unsigned char *p, size_t len)
@@ -41,7 +58,7 @@ int yaml_check_bytes(struct build *b, str text)
         if (p[i] == 0) return build_error(b, line, col, NULL, "a NUL byte");
         return build_error(b, line, col, NULL, "control character U+%04X", code_point(p + i, len));
     }
-    return 0;
+    return check_directives(b, text);
 }
 
 /* Byte at a mark: its index counts characters. */

@@ -261,6 +261,24 @@ static void billion_laughs(void **state)
     text_fini(&t);
 }
 
+static void directives_are_bounded(void **state)
+{
+    (void)state;
+    struct text t;
+    struct node *root;
+    text_init(&t);
+    for (int i = 0; i < 32; i++) text_printf(&t, "%%TAG !t%d! tag:x,\n", i);
+    size_t n = t.n;
+    text_addz(&t, "---\na: x %TAG\n");
+    node_tree_free(read_good(node_read_yaml, text_str(&t), &root));
+    t.n = n;
+    text_addz(&t, "%TAG !x! tag:x,\n---\n");
+    char *got = read_broken(node_read_yaml, text_str(&t), NULL);
+    assert_string_equal(got, "33:1: error: too many %TAG directives, expected at most 32");
+    free(got);
+    text_fini(&t);
+}
+
 static void prefixes_never_crash(void **state)
 {
     (void)state;
@@ -287,7 +305,7 @@ int main(void)
         cmocka_unit_test(values),        cmocka_unit_test(plain_or_quoted),  cmocka_unit_test(places),
         cmocka_unit_test(broken_syntax), cmocka_unit_test(refused_features), cmocka_unit_test(bytes),
         cmocka_unit_test(duplicates),    cmocka_unit_test(limits),           cmocka_unit_test(billion_laughs),
-        cmocka_unit_test(prefixes_never_crash),
+        cmocka_unit_test(directives_are_bounded), cmocka_unit_test(prefixes_never_crash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
