@@ -177,6 +177,20 @@ static void order_missing(struct load *ld, unsigned type, const struct node *lis
     }
 }
 
+/* No list for this API type: the order of `plugins`. */
+static void order_default(struct load *ld, unsigned type)
+{
+    struct gateway *gw = ld->gw;
+
+    gw->order[type] = LOAD_NEW(ld, unsigned, gw->plugin_count);
+    gw->order_node[type] = LOAD_NEW(ld, const struct node *, gw->plugin_count);
+    for (unsigned i = 0; gw->order[type] && gw->order_node[type] && i < gw->plugin_count; i++) {
+        gw->order[type][i] = i;
+        gw->order_node[type][i] = gw->plugins[i].node;
+        gw->order_count[type] = i + 1;
+    }
+}
+
 void load_order(struct load *ld)
 {
     struct gateway *gw = ld->gw;
@@ -185,7 +199,11 @@ void load_order(struct load *ld)
     for (unsigned t = 0; t < API_TYPES; t++) {
         const struct node *list = node_getz(order, api_type_name(t));
 
-        if (!list || list->type != NODE_LIST)
+        if (!list) {
+            order_default(ld, t);
+            continue;
+        }
+        if (list->type != NODE_LIST)
             continue;
         gw->order[t] = LOAD_NEW(ld, unsigned, list->count);
         gw->order_node[t] = LOAD_NEW(ld, const struct node *, list->count);
