@@ -17,14 +17,15 @@ struct resolver_conf {
 };
 
 struct resolve_result {
-    int status; /* 0, E_NONE (no such name), E_TIMEOUT, E_IO, E_ABORT (resolver is closing) */
-    const struct addr_ip *ips; /* ports are 0 */
+    int status; /* 0, E_NONE (no such name), E_TIMEOUT, E_IO, E_NOMEM, E_ABORT (resolver is closing) */
+    const struct addr_ip *ips; /* ports are 0; valid while fn runs */
     unsigned count;
     const char *error; /* constant text */
 };
 
+/* Reads /etc/hosts and, without servers, /etc/resolv.conf: before the loop serves. */
 struct resolver *resolver_new(struct loop *, const struct resolver_conf *) MUST_USE;
-void resolver_free(struct resolver *); /* fails what is pending with E_ABORT */
+void resolver_free(struct resolver *); /* fails what is pending with E_ABORT; not from inside fn */
 /* Answers from the cache before it returns when it can: then fn has run and NULL is returned. Literal addresses and
  * "localhost" need no query; /etc/hosts counts. */
 struct resolve_op *resolve(struct resolver *, str name, void (*fn)(void *arg, const struct resolve_result *), void *arg);
