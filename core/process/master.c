@@ -207,6 +207,7 @@ int master_run(const struct cli *cli)
     if (m.code == 0) loop_run(m.loop);
     end(&m);
     loop_free(m.loop);
+    if (m.stopping) log_info("stopped");
     log_stop();
     return m.code;
 }
