@@ -27,15 +27,6 @@ static void complain(struct builder *b, const struct api_resource *res, str what
     b->rc = E_CONF;
 }
 
-static unsigned count_segments(str path)
-{
-    unsigned n = 0;
-
-    for (size_t i = 0; i < path.n; i++)
-        n += path.p[i] == '/';
-    return n;
-}
-
 static uint32_t node_add(struct builder *b, uint32_t parent, bool by_param)
 {
     uint32_t n = b->t->node_count++;
@@ -51,9 +42,12 @@ static uint32_t literal_child(struct builder *b, uint32_t at, str seg)
     uint32_t i = trie_edge_at(t, at, trie_seg_hash(seg));
 
     for (; t->edges[i].child; i = (i + 1) & t->edge_mask)
-        if (t->edges[i].parent == at && str_eq(t->edges[i].seg, seg))
+        if (t->edges[i].parent == at &&
+            str_eq(str_n(t->pool + t->edges[i].off, t->edges[i].len), seg))
             return t->edges[i].child;
-    t->edges[i] = (struct trie_edge){at, node_add(b, at, false), seg};
+    t->edges[i] = (struct trie_edge){at, node_add(b, at, false), t->pool_used, (uint32_t)seg.n};
+    memcpy(t->pool + t->pool_used, seg.p, seg.n);
+    t->pool_used += (uint32_t)seg.n;
     t->nodes[at].literals = 1;
     if (seg.n > t->longest)
         t->longest = (uint32_t)seg.n;
@@ -108,7 +102,7 @@ static void names_add(struct builder *b, uint32_t resource, str name)
 {
     struct route_trie *t = b->t;
 
-    t->name_pool[t->pool_count++] = name;
+    t->name_pool[t->name_count++] = name;
     t->names[resource].count++;
 }
 
@@ -119,7 +113,7 @@ static void insert(struct builder *b, uint32_t resource)
     uint32_t at = 0, depth = 0;
     bool greedy = false;
 
-    b->t->names[resource].first = b->t->pool_count;
+    b->t->names[resource].first = b->t->name_count;
     if (rest.n == 1)
         rest.n = 0; /* "/" is the root itself */
     while (path_segment(&rest, &seg)) {
@@ -176,35 +170,55 @@ static void check_steps(struct builder *b, uint64_t *steps)
     }
 }
 
+/* Upper bounds, so that nothing moves while the trie grows: segments, literal ones among them,
+ * bytes of paths. */
+struct bounds {
+    uint32_t segments, literals, bytes;
+};
+
+static struct bounds measure(const struct deployment *dep)
+{
+    struct bounds n = {1, 1, 1};
+
+    for (unsigned i = 0; i < dep->resource_count; i++) {
+        str path = dep->resources[i].path;
+
+        n.bytes += (uint32_t)path.n;
+        for (size_t k = 0; k < path.n; k++) {
+            n.segments += path.p[k] == '/';
+            n.literals += path.p[k] == '/' && !(k + 1 < path.n && path.p[k + 1] == '{');
+        }
+    }
+    return n;
+}
+
 static int allocate(struct builder *b)
 {
-    uint32_t segments = 1, slots = 2;
-    struct route_trie *t;
+    struct bounds n = measure(b->dep);
+    size_t resources = b->dep->resource_count + 1, slots = 4;
+    struct route_trie *t = b->t = arena_zalloc(b->arena, sizeof(*t));
 
-    for (unsigned i = 0; i < b->dep->resource_count; i++)
-        segments += count_segments(b->dep->resources[i].path);
-    while (slots < 2 * segments)
-        slots *= 2;
-    t = b->t = arena_zalloc(b->arena, sizeof(*t));
     if (!t)
         return E_NOMEM;
+    while (slots < n.literals + n.literals / 2)
+        slots *= 2;
     t->dep = b->dep;
-    t->edge_mask = slots - 1;
-    t->nodes = arena_zalloc(b->arena, sizeof(*t->nodes) * (segments + 1));
+    t->edge_mask = (uint32_t)slots - 1;
+    t->nodes = arena_zalloc(b->arena, sizeof(*t->nodes) * (n.segments + 1));
     t->edges = arena_zalloc(b->arena, sizeof(*t->edges) * slots);
-    t->leaves = arena_zalloc(b->arena, sizeof(*t->leaves) * (b->dep->resource_count + 1));
-    t->names = arena_zalloc(b->arena, sizeof(*t->names) * (b->dep->resource_count + 1));
-    t->name_pool = arena_zalloc(b->arena, sizeof(*t->name_pool) * (segments + 1));
-    t->size = sizeof(*t) + sizeof(*t->nodes) * (segments + 1) + sizeof(*t->edges) * slots +
-              (sizeof(*t->leaves) + sizeof(*t->names)) * (b->dep->resource_count + 1) +
-              sizeof(*t->name_pool) * (segments + 1);
-    b->vars = calloc(segments + 1, sizeof(*b->vars));
-    b->parents = calloc(segments + 1, sizeof(*b->parents));
-    b->by_param = calloc(segments + 1, sizeof(*b->by_param));
-    return t->nodes && t->edges && t->leaves && t->names && t->name_pool && b->vars && b->parents &&
-                   b->by_param
-               ? 0
-               : E_NOMEM;
+    t->pool = arena_zalloc(b->arena, n.bytes);
+    t->leaves = arena_zalloc(b->arena, sizeof(*t->leaves) * resources);
+    t->names = arena_zalloc(b->arena, sizeof(*t->names) * resources);
+    t->name_pool = arena_zalloc(b->arena, sizeof(*t->name_pool) * (n.segments + 1));
+    t->size = sizeof(*t) + (sizeof(*t->nodes) + sizeof(*t->name_pool)) * (n.segments + 1) +
+              sizeof(*t->edges) * slots + n.bytes +
+              (sizeof(*t->leaves) + sizeof(*t->names)) * resources;
+    b->vars = calloc(n.segments + 1, sizeof(*b->vars));
+    b->parents = calloc(n.segments + 1, sizeof(*b->parents));
+    b->by_param = calloc(n.segments + 1, sizeof(*b->by_param));
+    if (!t->nodes || !t->edges || !t->pool || !t->leaves || !t->names || !t->name_pool)
+        return E_NOMEM;
+    return b->vars && b->parents && b->by_param ? 0 : E_NOMEM;
 }
 
 static int build(struct builder *b)

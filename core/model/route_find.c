@@ -64,8 +64,8 @@ static uint32_t literal(const struct walk *w, uint32_t at, const struct seg *s)
     for (i = trie_edge_at(t, at, s->hash); t->edges[i].child; i = (i + 1) & t->edge_mask) {
         const struct trie_edge *e = &t->edges[i];
 
-        if (e->parent == at && e->seg.n == s->len &&
-            memcmp(e->seg.p, w->path.p + s->off, s->len) == 0)
+        if (e->parent == at && e->len == s->len &&
+            memcmp(t->pool + e->off, w->path.p + s->off, s->len) == 0)
             return e->child;
     }
     return 0;

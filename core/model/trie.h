@@ -22,10 +22,12 @@ struct trie_leaf {
     const struct api_method *m[M_PUT + 1]; /* by method; [M_OTHER] holds the any-method */
 };
 
-/* Literal edges of all nodes in one open-addressed table. */
+/* Literal edges of all nodes in one open-addressed table; their texts lie together in a pool, near
+ * the table and far from the conf's tree: a lookup that misses the cache twice costs more than all
+ * its arithmetic. */
 struct trie_edge {
     uint32_t parent, child; /* child 0: empty */
-    str seg;
+    uint32_t off, len;      /* in the pool */
 };
 
 struct trie_names { /* of a resource's variables, in order */
@@ -36,11 +38,12 @@ struct route_trie {
     const struct deployment *dep;
     struct trie_node *nodes;
     struct trie_edge *edges;
+    char *pool;
     struct trie_leaf *leaves;
     struct trie_names *names; /* by resource */
     str *name_pool;
     const struct api_method *catch_all; /* $default */
-    uint32_t node_count, leaf_count, edge_mask, pool_count;
+    uint32_t node_count, leaf_count, edge_mask, pool_used, name_count;
     uint32_t depth;   /* segments of the longest template */
     uint32_t longest; /* bytes of the longest literal */
     size_t size;
