@@ -81,13 +81,15 @@ static void read_dirs(struct load *ld)
     const struct node *n = node_getz(ld->gw->root, "plugin_dirs");
     unsigned count = !n || n->type == NODE_NULL ? 0 : n->type == NODE_LIST ? n->count : 1;
 
-    ld->gw->plugin_dirs = LOAD_NEW(ld, str, count);
+    ld->gw->plugin_dirs = LOAD_NEW(ld, str, count + 1);
     for (unsigned i = 0; ld->gw->plugin_dirs && i < count; i++) {
         const struct node *one = n->type == NODE_LIST ? n->items[i] : n;
 
         if (one->type == NODE_STRING)
             ld->gw->plugin_dirs[ld->gw->plugin_dir_count++] = str_z(load_path(ld, one));
     }
+    if (ld->gw->plugin_dirs)
+        ld->gw->plugin_dirs[ld->gw->plugin_dir_count++] = STR(SALLYPORT_PLUGINDIR);
 }
 
 int load_plugin_index(const struct load *ld, str id)

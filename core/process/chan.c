@@ -37,7 +37,7 @@ static void forget_out(struct chan *c)
 
 static void shut(struct chan *c)
 {
-    if (c->fd < 0) return;
+    if (!c->loop || c->fd < 0) return; /* never initialised, or shut before */
     ev_io_stop(c->loop->ev, &c->rd);
     ev_io_stop(c->loop->ev, &c->wr);
     close(c->fd);
