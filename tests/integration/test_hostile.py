@@ -90,7 +90,7 @@ TABLE = {
     "http lower case": (b"GET / http/1.1\r\n" + H + b"\r\n", {400}),
     "protocol name": (b"GET / HTTQ/1.1\r\n" + H + b"\r\n", {400, 505}),
     "no version": (b"GET / \r\n" + H + b"\r\n", {400, 505}),
-    "h2 preface": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", {400, 505}),
+    "h2 preface": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", {400, 501, 505}),
     "rtsp": (b"SETUP / RTSP/1.0\r\n" + H + b"\r\n", {400, 501, 505}),
     "ice": (b"SOURCE / ICE/1.0\r\n" + H + b"\r\n", {400, 501, 505}),
     "rtsp method": (b"DESCRIBE / HTTP/1.1\r\n" + H + b"\r\n", {400, 501}),

@@ -11,6 +11,7 @@ import time
 import pytest
 
 import backend as peer
+import client
 from confgen import plain_api, upstream
 from gateway import alive, children, free_port, run_binary
 from wire import Closed, request_bytes, response_bytes, wait_until
@@ -321,7 +322,6 @@ def test_log_file_is_reopened(make):
 
 
 def test_listening_on_ipv6_and_unix_sockets(make):
-    import client
     back = make.backend(peer.ok)
     port = free_port("::1")
     gw = make.gateway(start=False)

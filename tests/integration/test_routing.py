@@ -84,7 +84,7 @@ HTTP_TABLES = {
     "example": ({"GET /pets/dog/1": "one", "GET /pets/dog/{id}": "dog", "GET /pets/{proxy+}": "pets", "ANY /{proxy+}": "any",
                  "$default": "default"}, [
         ("GET", "/pets/dog/1", "one"), ("GET", "/pets/dog/2", "dog/2"), ("GET", "/pets/cat/1", "pets/cat/1"),
-        ("POST", "/test/5", "any/test/5"), ("GET", "/", "default"),
+        ("POST", "/test/5", "any/test/5"), ("GET", "/", "default/"),  # the whole path goes behind the URI
     ]),
     "nodefault": ({"GET /a": "a", "ANY /b": "b", "POST /b": "postb"}, [
         ("GET", "/a", "a"), ("POST", "/a", None), ("GET", "/", None), ("GET", "/c", None), ("POST", "/b", "postb"), ("PUT", "/b", "b"),
@@ -304,7 +304,7 @@ def test_query_goes_along(env, query):
 def test_request_data_never_changes_the_authority(env):
     for path in ("/p/@evil.test/x", "/p//evil.test/x", "/p/..%2f..%2f@evil.test", "/p/http://evil.test/"):
         got = env.path("GET", path, "also.test")
-        assert got in (path, path.replace("/p//", "/p/")), got
+        assert got in (path.rstrip("/"), path.replace("/p//", "/p/")), got
         assert env.backs[0].last.headers.one("host") == env.backs[0].target
 
 

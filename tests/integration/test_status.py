@@ -5,6 +5,7 @@ import re
 import pytest
 
 import backend as peer
+import client
 import prom
 from confgen import doc_api, operation, plain_api, upstream
 from gateway import free_port
@@ -38,9 +39,10 @@ def test_livez(env):
 
 def test_readyz(env):
     got = env.gw.status_page("/readyz")
-    assert got.status == 200 and got.body.startswith(b"ok"), got
+    assert got.status == 200 and got.body == b"ready\n", got
     verbose = env.gw.status_page("/readyz?verbose")
-    assert verbose.status == 200 and len(verbose.body.splitlines()) >= 2, verbose
+    assert verbose.status == 200 and len(verbose.body.splitlines()) >= 3, verbose
+    assert verbose.body.endswith(b"ready\n") and b"[-]" not in verbose.body
 
 
 @pytest.mark.parametrize("path", ["/", "/nothing", "/livez/", "/metricsx", "//livez", "/../livez"])
@@ -60,7 +62,6 @@ def test_head(env):
 
 
 def test_keep_alive_and_framing(env):
-    import client
     with client.Client(env.gw.status_port) as c:
         for path in ("/livez", "/metrics", "/readyz", "/metrics"):
             assert c.ask("GET", path, "status").status == 200

@@ -179,7 +179,7 @@ def cut_or_refused(c, data, statuses):
 def test_cut_bodies(env, name, end):
     last = {"close": peer.close(), "reset": peer.reset(), "hang": peer.hang()}[end]
     back, hosts = env.lane(script=[peer.request(), peer.send(CUT[name]), last])
-    kind = KINDS[len(name) % 3]
+    kind = "plain" if end == "hang" else KINDS[len(name) % 3]  # the time between body bytes is an upstream's option
     start = time.monotonic()
     with env.gw.connect() as c:
         cut_or_refused(c, request_bytes("GET", "/x", hosts[kind]), (502, 503, 504))
@@ -189,8 +189,7 @@ def test_cut_bodies(env, name, end):
     assert back.accepted == 2, "a broken connection was used again"
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_body_that_stalls(env, kind):
+def test_body_that_stalls(env):
     _, hosts = env.lane(script=[peer.request(), peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"), peer.hang()])
     start = time.monotonic()
     with env.gw.connect() as c:

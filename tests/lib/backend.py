@@ -183,7 +183,8 @@ class Backend:
                     step(conn)
             else:
                 while True:
-                    answer = self.handler(conn.read_request())
+                    req = conn.read_request()
+                    answer = self.handler(req)
                     if answer is None:
                         return
                     if isinstance(answer, tuple):  # bytes, and the connection ends behind them
