@@ -141,6 +141,7 @@ struct exchange {
     uint8_t cur_where;
     uint8_t cur_point;
     bool cur_shadow;
+    bool cur_live; /* its verdict counts: a hook, or the continuation of one that is waited for */
     uint64_t t_begin, t_int_begin, t_int_head, t_int_end, t_end, wall_ms;
     uint16_t int_status;
     str target, upstream_id;

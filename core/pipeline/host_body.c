@@ -58,7 +58,7 @@ static struct bufq *emit_queue(struct exchange *x, uint32_t side)
     if (!x->cur)
         return NULL;
     if (x->cur_where == where) {
-        if (!f->running && !(f->blocked && f->hooks[f->at].h == x->cur))
+        if (f->at >= f->hook_count || (!f->running && !f->blocked))
             return NULL;
         return f->hooks[f->at].h == x->cur && !(f->hooks[f->at].mode & SP_BODY_OBSERVE) ? &f->gave : NULL;
     }

@@ -19,6 +19,10 @@ static bool may_answer(struct exchange *x, const char *call)
 {
     if (x->cur_shadow)
         return true;
+    if (!x->cur_live) {
+        x_misuse(x, x->cur, "%s() from a continuation whose hook had gone on", call);
+        return false;
+    }
     if (x->cur_point == SP_HP_LOG || x->ended) {
         x_misuse(x, x->cur, "%s() at LOG", call);
         return false;

@@ -25,6 +25,10 @@ static void timed_out(struct loop *l, struct timer *t)
     struct proxy *p = CONTAINER_OF(t, struct proxy, timer);
     struct exchange *x = p->x;
 
+    if (p->calling && !p->end_sent && x->req.has_body) { /* the client is still sending: its own timeout counts */
+        timer_set(l, t, x->route->timeout_ms);
+        return;
+    }
     if (p->pick)
         upstream_pick_cancel(p->pick), p->pick = NULL;
     if (p->calling)

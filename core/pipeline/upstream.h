@@ -3,6 +3,7 @@
 #ifndef PIPELINE_UPSTREAM_H
 #define PIPELINE_UPSTREAM_H
 
+#include "base/text.h"
 #include "http/cli.h"
 #include "model/gateway.h"
 #include "net/resolve.h"

@@ -6,8 +6,13 @@
 
 void x_drop_response(struct exchange *x)
 {
-    flow_clear(&x->res_flow);
-    x->res_flow.in_end = x->res_flow.out_end = false;
+    struct flow *f = &x->res_flow;
+
+    flow_clear(f);
+    f->in_end = f->out_end = f->at_end = f->cut = f->replaced = f->whole = f->edits = false;
+    f->hooks = NULL; /* the hooks of the next response are counted in anew */
+    f->hook_count = f->at = 0;
+    x->streaming_local = false;
     x->res_ready = false;
     x->res = (struct http_res){0};
 }

@@ -128,12 +128,22 @@ static sp_verdict verdict_check(struct exchange *x, const struct hook_ref *h, en
     }
 }
 
+/* Is it this hook that the exchange, or that side's flow, waits for? */
+static bool x_waits(const struct exchange *x, const struct hook_ref *h, enum x_where where)
+{
+    const struct flow *f = where == W_REQ_BODY ? &x->req_flow : &x->res_flow;
+
+    if (where == W_MAIN)
+        return x->blocked && x->blocked_h == h;
+    return f->blocked && f->at < f->hook_count && f->hooks[f->at].h == h;
+}
+
 sp_verdict x_call(struct exchange *x, const struct hook_ref *h, sp_fn fn, enum x_where where, struct sp_call *c)
 {
     unsigned point = c->point;
     const struct hook_ref *outer = x->cur;
     uint8_t outer_where = x->cur_where, outer_point = x->cur_point;
-    bool outer_shadow = x->cur_shadow;
+    bool outer_shadow = x->cur_shadow, outer_live = x->cur_live;
     struct breadcrumb crumb = x->pt->crumb;
     sp_verdict v;
 
@@ -141,19 +151,23 @@ sp_verdict x_call(struct exchange *x, const struct hook_ref *h, sp_fn fn, enum x
     x->cur_where = (uint8_t)where;
     x->cur_point = (uint8_t)point;
     x->cur_shadow = h->e->shadow;
+    x->cur_live = c->event == SP_EV_HOOK || x_waits(x, h, where);
     x->responded = false;
     x->pt->crumb = (struct breadcrumb){h->e, x, point};
     if (UNLIKELY(!call_ctx(x, h->e, c)))
         x->responded = true, v = internal_error(x, "out of memory for a plugin's context");
     else
         v = fn(c);
-    if (UNLIKELY(v != SP_NEXT || x->responded))
+    if (UNLIKELY(!x->cur_live))
+        v = SP_NEXT; /* its hook had gone on: nobody waits for this verdict */
+    else if (UNLIKELY(v != SP_NEXT || x->responded))
         v = verdict_check(x, h, where, v);
     x->responded = false;
     x->cur = outer;
     x->cur_where = outer_where;
     x->cur_point = outer_point;
     x->cur_shadow = outer_shadow;
+    x->cur_live = outer_live;
     x->pt->crumb = crumb;
     return v;
 }
@@ -344,10 +358,12 @@ void x_resume_main(struct exchange *x, sp_verdict v)
                      : x->phase == X_RESPONSE ? SP_HP_RESPONSE
                                               : SP_HP_INTEGRATION;
 
-    if (v == SP_PENDING || x->aborted || x->ended)
+    if (x->aborted || x->ended)
         return;
-    x->blocked = false;
-    x->blocked_h = NULL;
-    apply_main(x, h, point, v);
-    x_run(x);
+    if (v != SP_PENDING) {
+        x->blocked = false;
+        x->blocked_h = NULL;
+        apply_main(x, h, point, v);
+    }
+    x_run(x); /* also for PENDING: what it waits for may be here already */
 }

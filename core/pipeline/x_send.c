@@ -134,7 +134,7 @@ void x_finish(struct exchange *x, enum srv_end reason)
     x->ended = true;
     x->phase = X_ENDED;
     x_cancel_ops(x);
-    if (x->unit) {
+    if (x->entries) {
         run_log(x);
         run_ends(x);
     }
