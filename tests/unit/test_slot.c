@@ -117,6 +117,38 @@ static void generations_wrap_past_zero(void **state)
     slot_table_fini(&t);
 }
 
+/* A firer that stands still between its two steps: the closed slot is kept back until it went on. */
+static void closed_while_being_fired(void **state)
+{
+    (void)state;
+    struct slot_table t;
+    int a, b, c;
+    slot_table_init(&t, 0, 10);
+    uint64_t token = slot_open(&t, &a);
+    struct slot *s = atomic_load(&t.chunks[0]);
+    uint64_t generation = (uint32_t)token;
+    atomic_store(&s->word, generation << 2 | 3); /* as the firer's first step leaves it */
+    assert_null(slot_take(&t, token, NULL));     /* its message cannot be here yet */
+    assert_ptr_equal(slot_get(&t, token), &a);
+    assert_int_equal(slot_fire(&t, token, 1), E_GONE);
+    assert_int_equal(slot_close(&t, token), 0);
+    assert_int_equal(t.live, 0);
+    assert_null(slot_get(&t, token));
+    assert_int_equal(slot_close(&t, token), E_GONE);
+    uint64_t second = slot_open(&t, &b); /* another slot meanwhile */
+    assert_true(second >> 32 != token >> 32);
+    s->tag = 99;
+    atomic_store(&s->word, generation << 2 | 2); /* the second step */
+    assert_null(slot_take(&t, token, NULL));
+    uint64_t third = slot_open(&t, &c);
+    assert_int_equal(third >> 32, token >> 32);
+    assert_int_equal((uint32_t)third, generation + 1);
+    assert_int_equal(slot_fire(&t, token, 1), E_GONE);
+    assert_ptr_equal(slot_get(&t, third), &c);
+    assert_ptr_equal(slot_get(&t, second), &b);
+    slot_table_fini(&t);
+}
+
 /* Firers race the owner, who closes, reopens and takes. Every token carries a number that only its own firing may carry. */
 
 enum { FIRERS = 3, SHELVES = 16, ROUNDS = 60000 };
@@ -206,7 +238,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_life),          cmocka_unit_test(stale_tokens),
         cmocka_unit_test(tokens_never_made), cmocka_unit_test(bounds),
-        cmocka_unit_test(generations_wrap_past_zero), cmocka_unit_test(firers_race_the_owner),
+        cmocka_unit_test(generations_wrap_past_zero), cmocka_unit_test(closed_while_being_fired),
+        cmocka_unit_test(firers_race_the_owner),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
