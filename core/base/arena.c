@@ -19,9 +19,9 @@
 #define SHOW(p, n) ((void)(p), (void)(n))
 #endif
 
-#define ALIGN 16u
-#define BLOCK_FIRST 4096u  /* without a cache: blocks grow from this ... */
-#define BLOCK_LAST 262144u /* ... to this, by the bytes already held */
+#define ALIGN       16u
+#define BLOCK_FIRST 4096u   /* without a cache: blocks grow from this ... */
+#define BLOCK_LAST  262144u /* ... to this, by the bytes already held */
 
 /* Header of a block; the bytes follow. */
 struct arena_block {
@@ -43,7 +43,8 @@ static char *block_bytes(struct arena_block *b)
 
 void arena_cache_init(struct arena_cache *c, size_t block, unsigned max)
 {
-    if (block < 256) block = 256;
+    if (block < 256)
+        block = 256;
     *c = (struct arena_cache){.max = max, .block = (block + ALIGN - 1) & ~(size_t)(ALIGN - 1)};
 }
 
@@ -76,14 +77,16 @@ static struct arena_block *block_new(struct arena *a, size_t size)
 {
     struct arena_cache *c = a->cache;
     struct arena_block *b;
-    if (a->limit && (a->used >= a->limit || size > a->limit - a->used)) return NULL;
+    if (a->limit && (a->used >= a->limit || size > a->limit - a->used))
+        return NULL;
     if (c && size == c->block && c->free) {
         b = c->free;
         c->free = b->next;
         c->count--;
     } else {
         b = malloc(size);
-        if (!b) return NULL;
+        if (!b)
+            return NULL;
         b->size = size;
         HIDE(block_bytes(b), size - sizeof *b);
     }
@@ -94,11 +97,14 @@ static struct arena_block *block_new(struct arena *a, size_t size)
 
 static size_t standard_size(const struct arena *a)
 {
-    if (a->cache) return a->cache->block;
+    if (a->cache)
+        return a->cache->block;
     size_t size = BLOCK_FIRST;
-    while (size < a->used && size < BLOCK_LAST) size *= 2;
+    while (size < a->used && size < BLOCK_LAST)
+        size *= 2;
     /* Close to the limit a smaller block is better than a refusal. */
-    if (a->limit && size > BLOCK_FIRST && size > a->limit - a->used) size = BLOCK_FIRST;
+    if (a->limit && size > BLOCK_FIRST && size > a->limit - a->used)
+        size = BLOCK_FIRST;
     return size;
 }
 
@@ -127,10 +133,12 @@ void arena_fini(struct arena *a)
 static char *alloc_slow(struct arena *a, size_t n)
 {
     size_t size = standard_size(a);
-    if (n > SIZE_MAX / 2) return NULL;
+    if (n > SIZE_MAX / 2)
+        return NULL;
     bool large = n > (size - sizeof(struct arena_block)) / 4;
     struct arena_block *b = block_new(a, large ? n + sizeof *b : size);
-    if (!b) return NULL;
+    if (!b)
+        return NULL;
     if (large && a->blocks) { /* the current block goes on being filled */
         b->next = a->blocks->next;
         a->blocks->next = b;
@@ -147,7 +155,8 @@ static char *alloc_slow(struct arena *a, size_t n)
 void *arena_alloc(struct arena *a, size_t n)
 {
     uintptr_t at = ((uintptr_t)a->at + ALIGN - 1) & ~(uintptr_t)(ALIGN - 1);
-    if (n == 0) n = 1;
+    if (n == 0)
+        n = 1;
     if (UNLIKELY(!a->at || at > (uintptr_t)a->end || n > (uintptr_t)a->end - at)) {
         return alloc_slow(a, n);
     }
@@ -160,14 +169,17 @@ void *arena_alloc(struct arena *a, size_t n)
 void *arena_zalloc(struct arena *a, size_t n)
 {
     void *p = arena_alloc(a, n);
-    if (p) memset(p, 0, n);
+    if (p)
+        memset(p, 0, n);
     return p;
 }
 
 char *arena_bytes(struct arena *a, size_t n)
 {
-    if (n == 0) n = 1;
-    if (UNLIKELY(!a->at || n > (size_t)(a->end - a->at))) return alloc_slow(a, n);
+    if (n == 0)
+        n = 1;
+    if (UNLIKELY(!a->at || n > (size_t)(a->end - a->at)))
+        return alloc_slow(a, n);
     char *p = a->at;
     a->at += n;
     SHOW(p, n);
@@ -177,8 +189,10 @@ char *arena_bytes(struct arena *a, size_t n)
 str arena_str(struct arena *a, str s)
 {
     char *p = s.n < SIZE_MAX ? arena_bytes(a, s.n + 1) : NULL;
-    if (!p) return STR_NONE;
-    if (s.n) memcpy(p, s.p, s.n);
+    if (!p)
+        return STR_NONE;
+    if (s.n)
+        memcpy(p, s.p, s.n);
     p[s.n] = '\0';
     return str_n(p, s.n);
 }
@@ -187,13 +201,16 @@ str arena_cat(struct arena *a, unsigned n, const str *parts)
 {
     size_t total = 0;
     for (unsigned i = 0; i < n; i++) {
-        if (parts[i].n > SIZE_MAX / 2 - total) return STR_NONE;
+        if (parts[i].n > SIZE_MAX / 2 - total)
+            return STR_NONE;
         total += parts[i].n;
     }
     char *p = arena_bytes(a, total + 1), *at = p;
-    if (!p) return STR_NONE;
+    if (!p)
+        return STR_NONE;
     for (unsigned i = 0; i < n; i++) {
-        if (parts[i].n) memcpy(at, parts[i].p, parts[i].n);
+        if (parts[i].n)
+            memcpy(at, parts[i].p, parts[i].n);
         at += parts[i].n;
     }
     *at = '\0';
@@ -211,7 +228,8 @@ str arena_vprintf(struct arena *a, const char *fmt, va_list ap)
         out = arena_str(a, str_n(small, (size_t)n));
     } else if (n >= 0) {
         char *p = arena_bytes(a, (size_t)n + 1);
-        if (p && vsnprintf(p, (size_t)n + 1, fmt, again) == n) out = str_n(p, (size_t)n);
+        if (p && vsnprintf(p, (size_t)n + 1, fmt, again) == n)
+            out = str_n(p, (size_t)n);
     }
     va_end(again);
     return out;
@@ -229,8 +247,10 @@ str arena_printf(struct arena *a, const char *fmt, ...)
 char *arena_strz(struct arena *a, str s)
 {
     char *p = s.n < SIZE_MAX ? arena_bytes(a, s.n + 1) : NULL;
-    if (!p) return NULL;
-    if (s.n) memcpy(p, s.p, s.n);
+    if (!p)
+        return NULL;
+    if (s.n)
+        memcpy(p, s.p, s.n);
     p[s.n] = '\0';
     return p;
 }
@@ -238,7 +258,8 @@ char *arena_strz(struct arena *a, str s)
 int arena_cleanup(struct arena *a, void (*fn)(void *), void *arg)
 {
     struct arena_cleanup *c = arena_alloc(a, sizeof *c);
-    if (!c) return E_NOMEM;
+    if (!c)
+        return E_NOMEM;
     *c = (struct arena_cleanup){.next = a->cleanups, .fn = fn, .arg = arg};
     a->cleanups = c;
     return 0;

@@ -14,8 +14,10 @@ void buf_cache_init(struct buf_cache *c, uint32_t block, unsigned max)
 
 void buf_cache_adopt(struct buf_cache *c)
 {
-    if (c->thread == &own) return;
-    if (c->thread) BUG("a buffer cache was adopted by two threads");
+    if (c->thread == &own)
+        return;
+    if (c->thread)
+        BUG("a buffer cache was adopted by two threads");
     c->thread = &own;
     c->next_own = own;
     own = c;
@@ -24,7 +26,8 @@ void buf_cache_adopt(struct buf_cache *c)
 void buf_cache_fini(struct buf_cache *c)
 {
     for (struct buf_cache **at = &own; *at; at = &(*at)->next_own) {
-        if (*at != c) continue;
+        if (*at != c)
+            continue;
         *at = c->next_own;
         break;
     }
@@ -41,7 +44,8 @@ void buf_cache_fini(struct buf_cache *c)
 static bool is_own(const struct buf_cache *c)
 {
     for (const struct buf_cache *o = own; o; o = o->next_own) {
-        if (o == c) return true;
+        if (o == c)
+            return true;
     }
     return false;
 }
@@ -49,7 +53,8 @@ static bool is_own(const struct buf_cache *c)
 static struct buf *block_new(uint32_t n)
 {
     struct buf *b = malloc(sizeof *b + n);
-    if (!b) return NULL;
+    if (!b)
+        return NULL;
     *b = (struct buf){.cap = n, .data = (char *)b + sizeof *b};
     return b;
 }
@@ -68,7 +73,8 @@ struct buf *buf_get(struct buf_cache *c, uint32_t n)
         b->next = NULL;
     } else {
         b = block_new(standard ? block : n);
-        if (!b) return NULL;
+        if (!b)
+            return NULL;
         b->cache = standard ? c : NULL;
     }
     atomic_init(&b->refs, 1);
@@ -78,7 +84,8 @@ struct buf *buf_get(struct buf_cache *c, uint32_t n)
 struct buf *buf_wrap(char *data, uint32_t n, void (*release)(void *, struct buf *), void *arg)
 {
     struct buf *b = malloc(sizeof *b);
-    if (!b) return NULL;
+    if (!b)
+        return NULL;
     *b = (struct buf){.cap = n, .len = n, .data = data, .release = release, .arg = arg};
     atomic_init(&b->refs, 1);
     return b;
@@ -86,7 +93,8 @@ struct buf *buf_wrap(char *data, uint32_t n, void (*release)(void *, struct buf 
 
 void buf_unref(struct buf *b)
 {
-    if (!b) return;
+    if (!b)
+        return;
     /* The only holder needs no read-modify-write. */
     if (atomic_load_explicit(&b->refs, memory_order_acquire) != 1 &&
         atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1) {
@@ -99,6 +107,7 @@ void buf_unref(struct buf *b)
         c->count++;
         return;
     }
-    if (b->release) b->release(b->arg, b);
+    if (b->release)
+        b->release(b->arg, b);
     free(b);
 }

@@ -19,8 +19,10 @@ void bufq_init(struct bufq *q)
 
 void bufq_clear(struct bufq *q)
 {
-    for (uint32_t i = 0; i < q->count; i++) buf_unref(q->v[place(q, i)].b);
-    if (q->v != q->in_place) free(q->v);
+    for (uint32_t i = 0; i < q->count; i++)
+        buf_unref(q->v[place(q, i)].b);
+    if (q->v != q->in_place)
+        free(q->v);
     bufq_init(q);
 }
 
@@ -28,14 +30,20 @@ void bufq_clear(struct bufq *q)
 static int reserve(struct bufq *q, uint64_t more)
 {
     uint64_t need = q->count + more;
-    if (need <= q->cap) return 0;
-    if (need > SLOTS_MAX) return E_NOMEM;
+    if (need <= q->cap)
+        return 0;
+    if (need > SLOTS_MAX)
+        return E_NOMEM;
     uint32_t cap = q->cap;
-    while (cap < need) cap *= 2;
+    while (cap < need)
+        cap *= 2;
     struct slice *v = malloc(cap * sizeof *v);
-    if (!v) return E_NOMEM;
-    for (uint32_t i = 0; i < q->count; i++) v[i] = q->v[place(q, i)];
-    if (q->v != q->in_place) free(q->v);
+    if (!v)
+        return E_NOMEM;
+    for (uint32_t i = 0; i < q->count; i++)
+        v[i] = q->v[place(q, i)];
+    if (q->v != q->in_place)
+        free(q->v);
     q->v = v;
     q->cap = cap;
     q->head = 0;
@@ -55,28 +63,36 @@ int bufq_push(struct bufq *q, struct slice s)
         buf_unref(s.b);
         return 0;
     }
-    if (reserve(q, 1) != 0) return E_NOMEM;
+    if (reserve(q, 1) != 0)
+        return E_NOMEM;
     append(q, s);
     return 0;
 }
 
 int bufq_push_ref(struct bufq *q, struct slice s)
 {
-    if (s.n == 0) return 0;
-    if (reserve(q, 1) != 0) return E_NOMEM;
-    if (s.b) buf_ref(s.b);
+    if (s.n == 0)
+        return 0;
+    if (reserve(q, 1) != 0)
+        return E_NOMEM;
+    if (s.b)
+        buf_ref(s.b);
     append(q, s);
     return 0;
 }
 
-/* The last slice, if its block can be filled further: ours alone, our memory, and the slice ends where the bytes end. */
+/* The last slice, if its block can be filled further: ours alone, our memory, and the slice ends
+ * where the bytes end. */
 static struct slice *open_end(struct bufq *q)
 {
-    if (q->count == 0) return NULL;
+    if (q->count == 0)
+        return NULL;
     struct slice *s = &q->v[place(q, q->count - 1)];
     struct buf *b = s->b;
-    if (!b || b->release || b->data != (char *)b + sizeof *b) return NULL;
-    if (atomic_load_explicit(&b->refs, memory_order_acquire) != 1) return NULL;
+    if (!b || b->release || b->data != (char *)b + sizeof *b)
+        return NULL;
+    if (atomic_load_explicit(&b->refs, memory_order_acquire) != 1)
+        return NULL;
     return s->p + s->n == b->data + b->len ? s : NULL;
 }
 
@@ -85,7 +101,8 @@ static void fill(struct bufq *q, struct slice *s, str *bytes)
 {
     struct buf *b = s->b;
     size_t n = b->cap - b->len < bytes->n ? b->cap - b->len : bytes->n;
-    if (n) memcpy(b->data + b->len, bytes->p, n);
+    if (n)
+        memcpy(b->data + b->len, bytes->p, n);
     b->len += (uint32_t)n;
     s->n += (uint32_t)n;
     q->bytes += n;
@@ -104,7 +121,8 @@ static void drop_chain(struct buf *b)
 
 int bufq_copy(struct bufq *q, struct buf_cache *cache, str bytes)
 {
-    if (bytes.n == 0) return 0;
+    if (bytes.n == 0)
+        return 0;
     struct slice *end = open_end(q);
     size_t room = end ? end->b->cap - end->b->len : 0;
     /* All memory first, so that a failure copies nothing. */
@@ -112,14 +130,17 @@ int bufq_copy(struct bufq *q, struct buf_cache *cache, str bytes)
     uint64_t blocks = 0;
     for (size_t have = room; have < bytes.n; blocks++) {
         struct buf *b = buf_get(cache, 0);
-        if (!b) goto nomem;
+        if (!b)
+            goto nomem;
         have += b->cap;
         *tail = b;
         tail = &b->next;
     }
-    if (reserve(q, blocks) != 0) goto nomem;
+    if (reserve(q, blocks) != 0)
+        goto nomem;
     end = open_end(q); /* the ring may have moved */
-    if (end) fill(q, end, &bytes);
+    if (end)
+        fill(q, end, &bytes);
     while (chain) {
         struct buf *b = chain;
         chain = b->next;
@@ -135,9 +156,11 @@ nomem:
 
 int bufq_move(struct bufq *to, struct bufq *from)
 {
-    if (reserve(to, from->count) != 0) return E_NOMEM;
+    if (reserve(to, from->count) != 0)
+        return E_NOMEM;
     struct slice s;
-    while (bufq_pop(from, &s)) append(to, s);
+    while (bufq_pop(from, &s))
+        append(to, s);
     return 0;
 }
 
@@ -153,7 +176,8 @@ unsigned bufq_iov(const struct bufq *q, struct iovec *v, unsigned max)
 
 void bufq_drain(struct bufq *q, uint64_t n)
 {
-    if (n > q->bytes) BUG("more bytes drained than the queue has");
+    if (n > q->bytes)
+        BUG("more bytes drained than the queue has");
     q->bytes -= n;
     while (n) {
         struct slice *s = &q->v[q->head];
@@ -171,14 +195,16 @@ void bufq_drain(struct bufq *q, uint64_t n)
 
 bool bufq_peek(const struct bufq *q, struct slice *out)
 {
-    if (q->count == 0) return false;
+    if (q->count == 0)
+        return false;
     *out = q->v[q->head];
     return true;
 }
 
 bool bufq_pop(struct bufq *q, struct slice *out)
 {
-    if (!bufq_peek(q, out)) return false;
+    if (!bufq_peek(q, out))
+        return false;
     q->head = place(q, 1);
     q->count--;
     q->bytes -= out->n;

@@ -4,7 +4,7 @@
 
 #include "base/text.h"
 
-#define ITEMS_MAX 1000u
+#define ITEMS_MAX    1000u
 #define NAME_MAX_LEN 64u /* longest name that is compared for a suggestion */
 
 void diag_init(struct diag *d)
@@ -23,11 +23,13 @@ void diag_fini(struct diag *d)
 /* A new item at the end; NULL past the bound or without memory. */
 static struct diag_item *item_new(struct diag *d)
 {
-    if (d->count >= d->max) return NULL;
+    if (d->count >= d->max)
+        return NULL;
     if (d->count == d->cap) {
         unsigned cap = d->cap ? d->cap * 2 : 16;
         struct diag_item *items = realloc(d->items, cap * sizeof *items);
-        if (!items) return NULL;
+        if (!items)
+            return NULL;
         d->items = items;
         d->cap = cap;
     }
@@ -39,8 +41,10 @@ static bool copy_file(struct diag *d, struct diag_item *item, const char *file)
 {
     const struct diag_item *last = d->count ? &d->items[d->count - 1] : NULL;
     item->file = str_z(file);
-    if (last && str_eq(last->file, item->file)) item->file = last->file;
-    else if (item->file.n) item->file = arena_str(&d->arena, item->file);
+    if (last && str_eq(last->file, item->file))
+        item->file = last->file;
+    else if (item->file.n)
+        item->file = arena_str(&d->arena, item->file);
     return item->file.p || !file;
 }
 
@@ -53,8 +57,10 @@ static bool copy(struct diag *d, str *out, str in)
 void diag_add(struct diag *d, enum diag_level level, struct diag_at at, str where, str what,
               str expected, str suggest)
 {
-    if (level == DIAG_ERROR) d->errors++;
-    if (level == DIAG_WARNING) d->warnings++;
+    if (level == DIAG_ERROR)
+        d->errors++;
+    if (level == DIAG_WARNING)
+        d->warnings++;
     struct diag_item *item = item_new(d);
     if (item) {
         *item = (struct diag_item){
@@ -79,7 +85,8 @@ static void add_printf(struct diag *d, enum diag_level level, struct diag_at at,
     str what = str_n(small, n < 0 ? 0 : (size_t)n);
     if (what.n >= sizeof small) {
         what = arena_vprintf(&d->arena, fmt, again);
-        if (!what.p) what = str_n(small, sizeof small - 1);
+        if (!what.p)
+            what = str_n(small, sizeof small - 1);
     }
     diag_add(d, level, at, str_z(where), what, str_z(expected), STR_NONE);
     va_end(again);
@@ -112,9 +119,12 @@ struct ranked {
 static int by_place(const void *va, const void *vb)
 {
     const struct ranked *a = va, *b = vb;
-    if (a->rank != b->rank) return a->rank < b->rank ? -1 : 1;
-    if (a->item.line != b->item.line) return a->item.line < b->item.line ? -1 : 1;
-    if (a->item.col != b->item.col) return a->item.col < b->item.col ? -1 : 1;
+    if (a->rank != b->rank)
+        return a->rank < b->rank ? -1 : 1;
+    if (a->item.line != b->item.line)
+        return a->item.line < b->item.line ? -1 : 1;
+    if (a->item.col != b->item.col)
+        return a->item.col < b->item.col ? -1 : 1;
     return a->item.seq < b->item.seq ? -1 : a->item.seq > b->item.seq;
 }
 
@@ -126,22 +136,27 @@ static int by_arrival(const void *va, const void *vb)
 
 void diag_sort(struct diag *d)
 {
-    if (d->count < 2) return;
+    if (d->count < 2)
+        return;
     struct ranked *v = malloc(d->count * sizeof *v);
-    if (!v) return; /* the order of arrival stays */
-    for (unsigned i = 0; i < d->count; i++) v[i] = (struct ranked){.item = d->items[i]};
+    if (!v)
+        return; /* the order of arrival stays */
+    for (unsigned i = 0; i < d->count; i++)
+        v[i] = (struct ranked){.item = d->items[i]};
     /* By arrival first: a second call must rank the files as the first one did. */
     qsort(v, d->count, sizeof *v, by_arrival);
     for (unsigned i = 0; i < d->count; i++) {
         v[i].rank = i;
         for (unsigned k = i; k-- > 0;) { /* the nearest earlier one: mostly the one before */
-            if (!str_eq(v[k].item.file, v[i].item.file)) continue;
+            if (!str_eq(v[k].item.file, v[i].item.file))
+                continue;
             v[i].rank = v[k].rank;
             break;
         }
     }
     qsort(v, d->count, sizeof *v, by_place);
-    for (unsigned i = 0; i < d->count; i++) d->items[i] = v[i].item;
+    for (unsigned i = 0; i < d->count; i++)
+        d->items[i] = v[i].item;
     free(v);
 }
 
@@ -157,16 +172,21 @@ static void add_visible(struct text *t, str s)
     for (size_t i = 0; i < s.n;) {
         unsigned char c = (unsigned char)s.p[i];
         size_t len = str_utf8_len(s.p + i, s.n - i);
-        bool control = c < 0x20 || c == 0x7f || (c == 0xc2 && len && (unsigned char)s.p[i + 1] < 0xa0);
+        bool control =
+            c < 0x20 || c == 0x7f || (c == 0xc2 && len && (unsigned char)s.p[i + 1] < 0xa0);
         if (len && !control) {
             text_add(t, str_n(s.p + i, len));
             i += len;
             continue;
         }
-        if (c == '\n') text_addz(t, "\\n");
-        else if (c == '\r') text_addz(t, "\\r");
-        else if (c == '\t') text_addz(t, "\\t");
-        else text_printf(t, "\\x%02x", c);
+        if (c == '\n')
+            text_addz(t, "\\n");
+        else if (c == '\r')
+            text_addz(t, "\\r");
+        else if (c == '\t')
+            text_addz(t, "\\t");
+        else
+            text_printf(t, "\\x%02x", c);
         i++;
     }
 }
@@ -177,8 +197,10 @@ static void add_line(struct text *t, const struct diag_item *item)
         add_visible(t, item->file);
         text_chr(t, ':');
     }
-    if (item->line) text_printf(t, "%s%u:%u:", item->file.n ? "" : "line ", item->line, item->col);
-    if (t->n) text_chr(t, ' ');
+    if (item->line)
+        text_printf(t, "%s%u:%u:", item->file.n ? "" : "line ", item->line, item->col);
+    if (t->n)
+        text_chr(t, ' ');
     text_printf(t, "%s: ", level_name(item->level));
     if (item->where.n) {
         add_visible(t, item->where);
@@ -234,15 +256,19 @@ static void add_json(struct text *t, const struct diag_item *item)
 {
     json_open(t, '{');
     json_kv(t, "level", str_z(level_name(item->level)));
-    if (item->file.n) json_kv(t, "file", item->file);
+    if (item->file.n)
+        json_kv(t, "file", item->file);
     if (item->line) {
         json_kvi(t, "line", item->line);
         json_kvi(t, "column", item->col);
     }
-    if (item->where.n) json_kv(t, "where", item->where);
+    if (item->where.n)
+        json_kv(t, "where", item->where);
     json_kv(t, "message", item->what);
-    if (item->expected.n) json_kv(t, "expected", item->expected);
-    if (item->suggest.n) json_kv(t, "suggestion", item->suggest);
+    if (item->expected.n)
+        json_kv(t, "expected", item->expected);
+    if (item->suggest.n)
+        json_kv(t, "suggestion", item->suggest);
     json_close(t, '}');
 }
 
@@ -251,7 +277,8 @@ str diag_json(struct diag *d)
     struct text t;
     text_init(&t);
     json_open(&t, '[');
-    for (unsigned i = 0; i < d->count; i++) add_json(&t, &d->items[i]);
+    for (unsigned i = 0; i < d->count; i++)
+        add_json(&t, &d->items[i]);
     if (d->dropped) {
         char what[64];
         snprintf(what, sizeof what, "%u further messages are not shown", d->dropped);
@@ -263,7 +290,8 @@ str diag_json(struct diag *d)
 
 static str lower(char *out, str s)
 {
-    for (size_t i = 0; i < s.n; i++) out[i] = chr_lower(s.p[i]);
+    for (size_t i = 0; i < s.n; i++)
+        out[i] = chr_lower(s.p[i]);
     return str_n(out, s.n);
 }
 
@@ -271,17 +299,21 @@ const char *diag_nearest(str got, const char *const *names, unsigned count)
 {
     char a[NAME_MAX_LEN], b[NAME_MAX_LEN];
     for (unsigned i = 0; i < count; i++) {
-        if (str_ieq(got, str_z(names[i]))) return names[i];
+        if (str_ieq(got, str_z(names[i])))
+            return names[i];
     }
-    if (got.n == 0 || got.n > sizeof a) return NULL;
+    if (got.n == 0 || got.n > sizeof a)
+        return NULL;
     got = lower(a, got);
     const char *best = NULL;
     unsigned least = 1 + (unsigned)got.n / 4;
     for (unsigned i = 0; i < count; i++) {
         str name = str_z(names[i]);
-        if (name.n > sizeof b) continue;
+        if (name.n > sizeof b)
+            continue;
         unsigned far = str_distance(got, lower(b, name), least);
-        if (far > least || (best && far == least)) continue;
+        if (far > least || (best && far == least))
+            continue;
         best = names[i];
         least = far;
     }

@@ -35,18 +35,22 @@ size_t enc_base64_to(char *out, const void *in, size_t n, bool url)
     if (n) {
         *at++ = set[p[0] >> 2];
         *at++ = set[(p[0] & 3) << 4 | (n == 2 ? p[1] >> 4 : 0)];
-        if (n == 2) *at++ = set[(p[1] & 15) << 2];
+        if (n == 2)
+            *at++ = set[(p[1] & 15) << 2];
     }
     return (size_t)(at - out);
 }
 
 static str encode64(struct arena *a, str in, bool url)
 {
-    if (in.n > SIZE_MAX / 4) return STR_NONE;
+    if (in.n > SIZE_MAX / 4)
+        return STR_NONE;
     char *out = arena_bytes(a, base64_len(in.n) + 4); /* padding and NUL */
-    if (!out) return STR_NONE;
+    if (!out)
+        return STR_NONE;
     size_t n = enc_base64_to(out, in.p, in.n, url);
-    while (!url && n % 4) out[n++] = '=';
+    while (!url && n % 4)
+        out[n++] = '=';
     out[n] = '\0';
     return str_n(out, n);
 }
@@ -63,26 +67,34 @@ str enc_base64url(struct arena *a, str in)
 
 static int value64(unsigned char c, bool url)
 {
-    if (c >= 'A' && c <= 'Z') return c - 'A';
-    if (c >= 'a' && c <= 'z') return c - 'a' + 26;
-    if (c >= '0' && c <= '9') return c - '0' + 52;
-    if (c == (url ? '-' : '+')) return 62;
-    if (c == (url ? '_' : '/')) return 63;
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    if (c == (url ? '-' : '+'))
+        return 62;
+    if (c == (url ? '_' : '/'))
+        return 63;
     return -1;
 }
 
 /* `in` without padding. */
 static str decode64(struct arena *a, str in, bool url)
 {
-    if (in.n % 4 == 1) return STR_NONE;
+    if (in.n % 4 == 1)
+        return STR_NONE;
     char *out = arena_bytes(a, in.n / 4 * 3 + 4);
     size_t n = 0;
     uint32_t bits = 0;
     unsigned have = 0;
-    if (!out) return STR_NONE;
+    if (!out)
+        return STR_NONE;
     for (size_t i = 0; i < in.n; i++) {
         int v = value64((unsigned char)in.p[i], url);
-        if (v < 0) return STR_NONE;
+        if (v < 0)
+            return STR_NONE;
         bits = bits << 6 | (uint32_t)v;
         have += 6;
         if (have >= 8) {
@@ -90,16 +102,20 @@ static str decode64(struct arena *a, str in, bool url)
             out[n++] = (char)(bits >> have & 0xff);
         }
     }
-    if (bits & ((1u << have) - 1)) return STR_NONE; /* another text has the same meaning */
+    if (bits & ((1u << have) - 1))
+        return STR_NONE; /* another text has the same meaning */
     out[n] = '\0';
     return str_n(out, n);
 }
 
 str dec_base64(struct arena *a, str in)
 {
-    if (in.n % 4) return STR_NONE;
-    if (in.n && in.p[in.n - 1] == '=') in.n--;
-    if (in.n % 4 == 3 && in.p[in.n - 1] == '=') in.n--;
+    if (in.n % 4)
+        return STR_NONE;
+    if (in.n && in.p[in.n - 1] == '=')
+        in.n--;
+    if (in.n % 4 == 3 && in.p[in.n - 1] == '=')
+        in.n--;
     return decode64(a, in, false);
 }
 
@@ -120,11 +136,14 @@ str enc_percent(struct arena *a, str in, bool keep_slash)
     size_t extra = 0;
     for (size_t i = 0; i < in.n; i++) {
         unsigned char c = (unsigned char)in.p[i];
-        if (!unreserved(c) && !(keep_slash && c == '/')) extra += 2;
+        if (!unreserved(c) && !(keep_slash && c == '/'))
+            extra += 2;
     }
-    if (in.n > SIZE_MAX / 4) return STR_NONE;
+    if (in.n > SIZE_MAX / 4)
+        return STR_NONE;
     char *out = arena_bytes(a, in.n + extra + 1), *at = out;
-    if (!out) return STR_NONE;
+    if (!out)
+        return STR_NONE;
     for (size_t i = 0; i < in.n; i++) {
         unsigned char c = (unsigned char)in.p[i];
         if (unreserved(c) || (keep_slash && c == '/')) {
@@ -141,22 +160,27 @@ str enc_percent(struct arena *a, str in, bool keep_slash)
 
 static int hex_value(char c)
 {
-    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= '0' && c <= '9')
+        return c - '0';
     c = chr_lower(c);
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 str dec_percent(struct arena *a, str in, bool plus)
 {
-    if (in.n == SIZE_MAX) return STR_NONE;
+    if (in.n == SIZE_MAX)
+        return STR_NONE;
     char *out = arena_bytes(a, in.n + 1), *at = out;
-    if (!out) return STR_NONE;
+    if (!out)
+        return STR_NONE;
     for (size_t i = 0; i < in.n; i++) {
         char c = in.p[i];
         if (c == '%') {
-            if (in.n - i < 3) return STR_NONE;
+            if (in.n - i < 3)
+                return STR_NONE;
             int high = hex_value(in.p[i + 1]), low = hex_value(in.p[i + 2]);
-            if (high < 0 || low < 0) return STR_NONE;
+            if (high < 0 || low < 0)
+                return STR_NONE;
             c = (char)(high << 4 | low);
             i += 2;
         } else if (plus && c == '+') {
@@ -170,10 +194,12 @@ str dec_percent(struct arena *a, str in, bool plus)
 
 bool enc_ct_equal(str a, str b)
 {
-    if (a.n != b.n) return false;
+    if (a.n != b.n)
+        return false;
     const volatile unsigned char *x = (const volatile unsigned char *)a.p;
     const volatile unsigned char *y = (const volatile unsigned char *)b.p;
     unsigned char differ = 0;
-    for (size_t i = 0; i < a.n; i++) differ |= (unsigned char)(x[i] ^ y[i]);
+    for (size_t i = 0; i < a.n; i++)
+        differ |= (unsigned char)(x[i] ^ y[i]);
     return differ == 0;
 }

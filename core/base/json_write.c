@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Writing JSON (RFC 8259) into a text: commas are placed by the writer, output is always valid UTF-8. */
+/* Writing JSON (RFC 8259) into a text: commas are placed by the writer, output is always valid
+ * UTF-8. */
 #include "base/text.h"
 
 static void escape(struct text *t, unsigned char c)
@@ -26,17 +27,21 @@ void json_quote(struct text *t, str s)
             continue;
         }
         text_add(t, str_n(s.p + plain, i - plain));
-        if (len) escape(t, c);
-        else text_add(t, STR("\xef\xbf\xbd")); /* U+FFFD */
+        if (len)
+            escape(t, c);
+        else
+            text_add(t, STR("\xef\xbf\xbd")); /* U+FFFD */
         plain = ++i;
     }
-    if (plain < s.n) text_add(t, str_n(s.p + plain, s.n - plain));
+    if (plain < s.n)
+        text_add(t, str_n(s.p + plain, s.n - plain));
     text_chr(t, '"');
 }
 
 static void comma(struct text *t)
 {
-    if (t->comma) text_chr(t, ',');
+    if (t->comma)
+        text_chr(t, ',');
     t->comma = true;
 }
 
@@ -88,7 +93,8 @@ void json_num(struct text *t, double v)
     /* The shortest of these that reads back as the same number. */
     for (int digits = 15; digits <= 17; digits++) {
         snprintf(out, sizeof out, "%.*g", digits, v);
-        if (strtod(out, NULL) == v) break;
+        if (strtod(out, NULL) == v)
+            break;
     }
     comma(t);
     text_addz(t, out);

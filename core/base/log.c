@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Log of the program: any thread composes its line in a slot of a bounded ring, one thread writes the slots out.
+/* Log of the program: any thread composes its line in a slot of a bounded ring, one thread writes
+ * the slots out.
  *
- * The ring is Vyukov's bounded queue: a slot's sequence says whose turn it is. A writer that sleeps is woken by the
- * first line behind its back; `sleeping` and the slots are sequentially consistent, so that no line waits unseen. */
+ * The ring is Vyukov's bounded queue: a slot's sequence says whose turn it is. A writer that sleeps
+ * is woken by the first line behind its back; `sleeping` and the slots are sequentially consistent,
+ * so that no line waits unseen. */
 #include "base/log.h"
 
 #include <errno.h>
@@ -18,8 +20,8 @@
 
 #include "base/log_line.h"
 
-#define RING 4096u /* a power of two */
-#define BATCH 65536u
+#define RING     4096u /* a power of two */
+#define BATCH    65536u
 #define PATH_LEN 4096u
 #define NAME_LEN 32u
 
@@ -41,7 +43,8 @@ static struct {
     struct log_slot *ring;    /* RING slots, made once, never freed */
     sem_t wake;
     pthread_t writer;
-    pthread_mutex_t conf; /* guards path, owned and start/stop/reconf/reopen; never taken by log_line */
+    pthread_mutex_t
+        conf; /* guards path, owned and start/stop/reconf/reopen; never taken by log_line */
     char path[PATH_LEN];
     char name[NAME_LEN]; /* set while not running */
     bool forks;          /* the fork handler is in place */
@@ -50,7 +53,11 @@ static struct {
     int fd;
     uint64_t told; /* drops that were reported */
     char batch[BATCH];
-} lg = {.level = LOG_INFO, .next_fd = -1, .fd = 2, .conf = PTHREAD_MUTEX_INITIALIZER, .name = "sallyport"};
+} lg = {.level = LOG_INFO,
+        .next_fd = -1,
+        .fd = 2,
+        .conf = PTHREAD_MUTEX_INITIALIZER,
+        .name = "sallyport"};
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 
@@ -62,7 +69,8 @@ const char *log_level_name(enum log_level level)
 int log_level_of(str name)
 {
     for (unsigned i = 0; i < ARRAY_LEN(level_names); i++) {
-        if (str_eqz(name, level_names[i])) return (int)i;
+        if (str_eqz(name, level_names[i]))
+            return (int)i;
     }
     return E_ARG;
 }
@@ -97,7 +105,8 @@ static bool write_all(int fd, const char *p, size_t n)
             n -= (size_t)done;
         } else if (errno == EAGAIN) {
             struct pollfd pfd = {.fd = fd, .events = POLLOUT};
-            if (poll(&pfd, 1, 1000) == 0) return false;
+            if (poll(&pfd, 1, 1000) == 0)
+                return false;
         } else if (errno != EINTR) {
             return false;
         }
@@ -117,11 +126,12 @@ static struct log_slot *reserve(uint64_t *position)
     for (;;) {
         struct log_slot *s = slot_of(at);
         int64_t ahead = (int64_t)(atomic_load_explicit(&s->turn, memory_order_acquire) - at);
-        if (ahead < 0) return NULL;
+        if (ahead < 0)
+            return NULL;
         if (ahead > 0) {
             at = atomic_load_explicit(&lg.head, memory_order_relaxed);
-        } else if (atomic_compare_exchange_weak_explicit(&lg.head, &at, at + 1, memory_order_relaxed,
-                                                         memory_order_relaxed)) {
+        } else if (atomic_compare_exchange_weak_explicit(
+                       &lg.head, &at, at + 1, memory_order_relaxed, memory_order_relaxed)) {
             *position = at;
             return s;
         }
@@ -131,14 +141,16 @@ static struct log_slot *reserve(uint64_t *position)
 static void publish(struct log_slot *s, uint64_t position)
 {
     atomic_store(&s->turn, position + 1);
-    if (atomic_load(&lg.sleeping) && atomic_exchange(&lg.sleeping, false)) sem_post(&lg.wake);
+    if (atomic_load(&lg.sleeping) && atomic_exchange(&lg.sleeping, false))
+        sem_post(&lg.wake);
 }
 
 /* Enters the ring's users; false when lines go straight to stderr. */
 static bool enter(void)
 {
     atomic_fetch_add(&lg.inside, 1);
-    if (atomic_load(&lg.running)) return true;
+    if (atomic_load(&lg.running))
+        return true;
     atomic_fetch_sub(&lg.inside, 1);
     return false;
 }
@@ -148,17 +160,20 @@ static void leave(void)
     atomic_fetch_sub(&lg.inside, 1);
 }
 
-static void compose(struct log_line *l, char *room, bool text, enum log_level level, str msg, bool cut, va_list *fields)
+static void compose(struct log_line *l, char *room, bool text, enum log_level level, str msg,
+                    bool cut, va_list *fields)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    enum log_format format = text ? LOG_TEXT : (enum log_format)atomic_load_explicit(&lg.format, memory_order_relaxed);
+    enum log_format format =
+        text ? LOG_TEXT : (enum log_format)atomic_load_explicit(&lg.format, memory_order_relaxed);
     log_line_begin(l, room, format, now, level, lg.name);
     log_line_message(l, msg, cut);
     while (fields) {
         const char *key = va_arg(*fields, const char *);
         const char *value = key ? va_arg(*fields, const char *) : NULL;
-        if (!key) break;
+        if (!key)
+            break;
         log_line_field(l, key, str_z(value));
     }
     log_line_end(l);
@@ -190,7 +205,8 @@ static void emit(enum log_level level, str msg, bool cut, va_list *fields)
 void log_vline(enum log_level level, const char *fmt, va_list ap)
 {
     char msg[LOG_LINE_MAX];
-    if (!log_on(level)) return;
+    if (!log_on(level))
+        return;
     int n = vsnprintf(msg, sizeof msg, fmt, ap);
     bool cut = n >= (int)sizeof msg;
     emit(level, str_n(msg, n < 0 ? 0 : cut ? sizeof msg - 1 : (size_t)n), cut, NULL);
@@ -207,7 +223,8 @@ void log_line(enum log_level level, const char *fmt, ...)
 void log_kv(enum log_level level, const char *msg, ...)
 {
     va_list ap;
-    if (!log_on(level)) return;
+    if (!log_on(level))
+        return;
     va_start(ap, msg);
     emit(level, str_z(msg), false, &ap);
     va_end(ap);
@@ -218,8 +235,10 @@ void log_kv(enum log_level level, const char *msg, ...)
 static void change_fd(void)
 {
     int fd = atomic_exchange(&lg.next_fd, -1);
-    if (fd < 0) return;
-    if (lg.fd > 2 && lg.fd != fd) close(lg.fd);
+    if (fd < 0)
+        return;
+    if (lg.fd > 2 && lg.fd != fd)
+        close(lg.fd);
     lg.fd = fd;
 }
 
@@ -230,7 +249,8 @@ static unsigned collect(size_t *n)
     *n = 0;
     for (;;) {
         struct log_slot *s = slot_of(lg.tail);
-        if (atomic_load(&s->turn) != lg.tail + 1 || *n + s->n > sizeof lg.batch) return lines;
+        if (atomic_load(&s->turn) != lg.tail + 1 || *n + s->n > sizeof lg.batch)
+            return lines;
         memcpy(lg.batch + *n, s->line, s->n);
         *n += s->n;
         lines++;
@@ -242,12 +262,15 @@ static unsigned collect(size_t *n)
 static void report_drops(void)
 {
     uint64_t dropped = log_dropped();
-    if (dropped == lg.told) return;
+    if (dropped == lg.told)
+        return;
     char room[LOG_LINE_MAX], msg[64];
     struct log_line l;
-    int n = snprintf(msg, sizeof msg, "%llu log lines were lost", (unsigned long long)(dropped - lg.told));
+    int n = snprintf(msg, sizeof msg, "%llu log lines were lost",
+                     (unsigned long long)(dropped - lg.told));
     compose(&l, room, false, LOG_WARN, str_n(msg, (size_t)n), false, NULL);
-    if (write_all(lg.fd, l.p, l.n)) lg.told = dropped;
+    if (write_all(lg.fd, l.p, l.n))
+        lg.told = dropped;
 }
 
 static void drain(void)
@@ -257,8 +280,10 @@ static void drain(void)
     for (;;) {
         change_fd();
         lines = collect(&n);
-        if (lines == 0) break;
-        if (!write_all(lg.fd, lg.batch, n)) atomic_fetch_add_explicit(&lg.dropped, lines, memory_order_relaxed);
+        if (lines == 0)
+            break;
+        if (!write_all(lg.fd, lg.batch, n))
+            atomic_fetch_add_explicit(&lg.dropped, lines, memory_order_relaxed);
     }
     report_drops();
 }
@@ -269,10 +294,11 @@ static void *writer(void *arg)
     while (!atomic_load(&lg.ending)) {
         drain();
         atomic_store(&lg.sleeping, true);
-        bool idle = atomic_load(&slot_of(lg.tail)->turn) != lg.tail + 1 && !atomic_load(&lg.ending) &&
-                    atomic_load(&lg.next_fd) < 0;
+        bool idle = atomic_load(&slot_of(lg.tail)->turn) != lg.tail + 1 &&
+                    !atomic_load(&lg.ending) && atomic_load(&lg.next_fd) < 0;
         if (idle) {
-            while (sem_wait(&lg.wake) != 0 && errno == EINTR) continue;
+            while (sem_wait(&lg.wake) != 0 && errno == EINTR)
+                continue;
         }
         atomic_store(&lg.sleeping, false);
     }
@@ -296,9 +322,12 @@ static void in_child(void)
 /* Opens what the conf names; a negative status when it cannot. */
 static int open_target(const char *to)
 {
-    if (!to || strcmp(to, "stderr") == 0) return 2;
-    if (strcmp(to, "stdout") == 0) return 1;
-    if (strlen(to) >= PATH_LEN) return E_LIMIT;
+    if (!to || strcmp(to, "stderr") == 0)
+        return 2;
+    if (strcmp(to, "stdout") == 0)
+        return 1;
+    if (strlen(to) >= PATH_LEN)
+        return E_LIMIT;
     int fd = open(to, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
     return fd < 0 ? E_IO : fd;
 }
@@ -306,7 +335,8 @@ static int open_target(const char *to)
 static void hand_over(int fd)
 {
     int before = atomic_exchange(&lg.next_fd, fd);
-    if (before > 2) close(before); /* the writer never saw it */
+    if (before > 2)
+        close(before); /* the writer never saw it */
     wake_writer();
 }
 
@@ -320,12 +350,16 @@ static void apply(const struct log_conf *c)
 /* All memory and the semaphore; once. */
 static int prepare(void)
 {
-    if (!lg.ring) lg.ring = calloc(RING, sizeof *lg.ring);
-    if (!lg.ring) return E_NOMEM;
-    for (uint64_t i = 0; i < RING; i++) atomic_store(&lg.ring[i].turn, i);
+    if (!lg.ring)
+        lg.ring = calloc(RING, sizeof *lg.ring);
+    if (!lg.ring)
+        return E_NOMEM;
+    for (uint64_t i = 0; i < RING; i++)
+        atomic_store(&lg.ring[i].turn, i);
     atomic_store(&lg.head, 0);
     lg.tail = 0;
-    if (!lg.forks && pthread_atfork(NULL, NULL, in_child) != 0) return E_NOMEM;
+    if (!lg.forks && pthread_atfork(NULL, NULL, in_child) != 0)
+        return E_NOMEM;
     lg.forks = true;
     return sem_init(&lg.wake, 0, 0) == 0 ? 0 : E_NOMEM;
 }
@@ -343,7 +377,8 @@ static int start_writer(void)
 
 static int start(const struct log_conf *c)
 {
-    if (atomic_load(&lg.running)) return E_EXISTS;
+    if (atomic_load(&lg.running))
+        return E_EXISTS;
     int fd = open_target(c->to), rc = fd < 0 ? fd : prepare();
     if (rc == 0) {
         snprintf(lg.name, sizeof lg.name, "%s", c->name ? c->name : "sallyport");
@@ -352,10 +387,13 @@ static int start(const struct log_conf *c)
         atomic_store(&lg.ending, false);
         atomic_store(&lg.sleeping, false);
         rc = start_writer();
-        if (rc != 0) sem_destroy(&lg.wake);
+        if (rc != 0)
+            sem_destroy(&lg.wake);
     }
-    if (rc == 0) atomic_store(&lg.running, true);
-    else if (fd > 2) close(fd);
+    if (rc == 0)
+        atomic_store(&lg.running, true);
+    else if (fd > 2)
+        close(fd);
     return rc;
 }
 
@@ -372,11 +410,13 @@ void log_stop(void)
     pthread_mutex_lock(&lg.conf);
     if (atomic_load(&lg.running)) {
         atomic_store(&lg.running, false);
-        while (atomic_load(&lg.inside)) sched_yield(); /* each fills one slot and leaves */
+        while (atomic_load(&lg.inside))
+            sched_yield(); /* each fills one slot and leaves */
         atomic_store(&lg.ending, true);
         wake_writer();
         pthread_join(lg.writer, NULL);
-        if (lg.fd > 2) close(lg.fd);
+        if (lg.fd > 2)
+            close(lg.fd);
         lg.fd = 2;
         sem_destroy(&lg.wake);
     }
@@ -407,7 +447,8 @@ int log_reopen(void)
 {
     pthread_mutex_lock(&lg.conf);
     int rc = atomic_load(&lg.running) ? open_target(lg.path) : E_NONE;
-    if (rc > 2) hand_over(rc);
+    if (rc > 2)
+        hand_over(rc);
     pthread_mutex_unlock(&lg.conf);
     return rc < 0 ? rc : 0;
 }

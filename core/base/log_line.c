@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One log line: time, level, process, message, fields; text or JSON; nothing in it can begin another line. */
+/* One log line: time, level, process, message, fields; text or JSON; nothing in it can begin
+ * another line. */
 #include "base/log_line.h"
 
 /* Kept free for what ends a cut line: `...","cut":true}` and the newline. */
@@ -7,15 +8,18 @@
 
 static bool fits(struct log_line *l, size_t n)
 {
-    if (!l->full && l->n + n <= LOG_LINE_MAX - TAIL) return true;
+    if (!l->full && l->n + n <= LOG_LINE_MAX - TAIL)
+        return true;
     l->full = true;
     return false;
 }
 
 static void put(struct log_line *l, str s)
 {
-    if (!fits(l, s.n)) return;
-    if (s.n) memcpy(l->p + l->n, s.p, s.n);
+    if (!fits(l, s.n))
+        return;
+    if (s.n)
+        memcpy(l->p + l->n, s.p, s.n);
     l->n += s.n;
 }
 
@@ -33,7 +37,8 @@ static void put2(char *out, unsigned v)
     out[1] = (char)('0' + v % 10);
 }
 
-/* gmtime_r takes a lock in some C libraries, so the calendar is computed here (days from civil, proleptic Gregorian). */
+/* gmtime_r takes a lock in some C libraries, so the calendar is computed here (days from civil,
+ * proleptic Gregorian). */
 void log_stamp(char out[24], struct timespec when)
 {
     int64_t secs = when.tv_sec < 0 ? 0 : when.tv_sec, days = secs / 86400;
@@ -61,20 +66,28 @@ void log_stamp(char out[24], struct timespec when)
 static bool harmless(const char *p, size_t len)
 {
     const unsigned char *s = (const unsigned char *)p;
-    if (len == 1) return s[0] >= 0x20 && s[0] != 0x7f;
-    if (len == 2) return s[0] != 0xc2 || s[1] >= 0xa0;
+    if (len == 1)
+        return s[0] >= 0x20 && s[0] != 0x7f;
+    if (len == 2)
+        return s[0] != 0xc2 || s[1] >= 0xa0;
     return !(s[0] == 0xe2 && s[1] == 0x80 && (s[2] == 0xa8 || s[2] == 0xa9));
 }
 
 static void put_escape(struct log_line *l, unsigned char c, bool valid)
 {
     char z[8];
-    if (c == '\n') put(l, STR("\\n"));
-    else if (c == '\r') put(l, STR("\\r"));
-    else if (c == '\t') put(l, STR("\\t"));
-    else if (l->format == LOG_TEXT) put(l, str_n(z, (size_t)snprintf(z, sizeof z, "\\x%02x", c)));
-    else if (!valid) put(l, STR("\xef\xbf\xbd"));
-    else put(l, str_n(z, (size_t)snprintf(z, sizeof z, "\\u%04x", c)));
+    if (c == '\n')
+        put(l, STR("\\n"));
+    else if (c == '\r')
+        put(l, STR("\\r"));
+    else if (c == '\t')
+        put(l, STR("\\t"));
+    else if (l->format == LOG_TEXT)
+        put(l, str_n(z, (size_t)snprintf(z, sizeof z, "\\x%02x", c)));
+    else if (!valid)
+        put(l, STR("\xef\xbf\xbd"));
+    else
+        put(l, str_n(z, (size_t)snprintf(z, sizeof z, "\\u%04x", c)));
 }
 
 /* Text whose every character stays inside its line; in quotes '"' and '\' are escaped too. */
@@ -126,21 +139,25 @@ void log_line_begin(struct log_line *l, char *room, enum log_format format, stru
 void log_line_message(struct log_line *l, str msg, bool cut)
 {
     bool json = l->format == LOG_JSON;
-    if (json) put(l, STR(",\"message\":\""));
+    if (json)
+        put(l, STR(",\"message\":\""));
     put_text(l, msg, json);
     if (cut || l->full) {
         l->full = l->marked = true;
         put_last(l, "...");
     }
-    if (json) put_last(l, "\"");
+    if (json)
+        put_last(l, "\"");
 }
 
 /* In text a value with blanks, quotes, '=' or nothing at all stands in quotes. */
 static bool needs_quotes(str v)
 {
-    if (v.n == 0) return true;
+    if (v.n == 0)
+        return true;
     for (size_t i = 0; i < v.n; i++) {
-        if (strchr(" \"=\\", v.p[i]) || (unsigned char)v.p[i] < 0x20) return true;
+        if (strchr(" \"=\\", v.p[i]) || (unsigned char)v.p[i] < 0x20)
+            return true;
     }
     return false;
 }
@@ -149,8 +166,10 @@ void log_line_field(struct log_line *l, const char *key, str value)
 {
     bool json = l->format == LOG_JSON, quoted = json || needs_quotes(value);
     str name = str_z(key);
-    /* A field that cannot show its key and a little of its value is left out, and so are those behind it. */
-    if (!fits(l, name.n * 6 + 16)) return;
+    /* A field that cannot show its key and a little of its value is left out, and so are those
+     * behind it. */
+    if (!fits(l, name.n * 6 + 16))
+        return;
     put(l, json ? STR(",\"") : STR(" "));
     put_text(l, name, true);
     put(l, json ? STR("\":\"") : quoted ? STR("=\"") : STR("="));
@@ -159,13 +178,16 @@ void log_line_field(struct log_line *l, const char *key, str value)
         l->marked = true;
         put_last(l, "...");
     }
-    if (quoted) put_last(l, "\"");
+    if (quoted)
+        put_last(l, "\"");
 }
 
 void log_line_end(struct log_line *l)
 {
     bool json = l->format == LOG_JSON;
-    if (l->full && json) put_last(l, ",\"cut\":true");
-    else if (l->full && !l->marked) put_last(l, " ..."); /* whole fields were left out */
+    if (l->full && json)
+        put_last(l, ",\"cut\":true");
+    else if (l->full && !l->marked)
+        put_last(l, " ..."); /* whole fields were left out */
     put_last(l, json ? "}\n" : "\n");
 }

@@ -19,10 +19,11 @@ struct log_line {
 
 /* "2026-01-02T03:04:05.678Z" into 24 bytes, no NUL. */
 void log_stamp(char out[24], struct timespec when);
-void log_line_begin(struct log_line *, char *room, enum log_format, struct timespec when, enum log_level,
-                    const char *process);
+void log_line_begin(struct log_line *, char *room, enum log_format, struct timespec when,
+                    enum log_level, const char *process);
 void log_line_message(struct log_line *, str msg, bool cut); /* cut: msg itself is not whole */
 void log_line_field(struct log_line *, const char *key, str value);
-void log_line_end(struct log_line *); /* with the newline; always one whole line, in JSON one whole object */
+void log_line_end(
+    struct log_line *); /* with the newline; always one whole line, in JSON one whole object */
 
 #endif

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* String hash map, open addressing with linear probing, keyed by SipHash-1-3 so that strangers cannot aim collisions. */
+/* String hash map, open addressing with linear probing, keyed by SipHash-1-3 so that strangers
+ * cannot aim collisions. */
 #include "base/map.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <sys/random.h>
 
-#define FIRST 16u
+#define FIRST   16u
 #define CAP_MAX (1u << 30)
 
 /* A slot is free when key.p is NULL: never used (hash 0) or deleted (hash 1). */
@@ -21,8 +22,10 @@ static void read_seed(void)
     char *at = (char *)seed;
     for (size_t have = 0; have < sizeof seed;) {
         ssize_t n = getrandom(at + have, sizeof seed - have, 0);
-        if (n > 0) have += (size_t)n;
-        else if (errno != EINTR) BUG("no random bytes for the hash key");
+        if (n > 0)
+            have += (size_t)n;
+        else if (errno != EINTR)
+            BUG("no random bytes for the hash key");
     }
 }
 
@@ -79,21 +82,25 @@ uint64_t map_siphash(uint64_t k0, uint64_t k1, str key, bool fold)
     uint64_t word;
     for (; i + 8 <= key.n; i += 8) {
         memcpy(&word, key.p + i, 8);
-        if (fold) word = fold8(word);
+        if (fold)
+            word = fold8(word);
         word = little_endian(word);
         s.v3 ^= word;
         sip_round(&s);
         s.v0 ^= word;
     }
     word = 0;
-    if (i < key.n) memcpy(&word, key.p + i, key.n - i);
-    if (fold) word = fold8(word);
+    if (i < key.n)
+        memcpy(&word, key.p + i, key.n - i);
+    if (fold)
+        word = fold8(word);
     word = little_endian(word) | (uint64_t)key.n << 56;
     s.v3 ^= word;
     sip_round(&s);
     s.v0 ^= word;
     s.v2 ^= 0xff;
-    for (int n = 0; n < 3; n++) sip_round(&s);
+    for (int n = 0; n < 3; n++)
+        sip_round(&s);
     return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
 }
 
@@ -115,12 +122,14 @@ void map_init(struct map *m, bool copy_keys)
 
 static void key_free(const struct map *m, const struct map_slot *s)
 {
-    if (m->copy && s->key.p) free((void *)(uintptr_t)s->key.p);
+    if (m->copy && s->key.p)
+        free((void *)(uintptr_t)s->key.p);
 }
 
 void map_fini(struct map *m)
 {
-    for (uint32_t i = 0; i < m->cap; i++) key_free(m, &m->slots[i]);
+    for (uint32_t i = 0; i < m->cap; i++)
+        key_free(m, &m->slots[i]);
     free(m->slots);
     map_init(m, m->copy);
 }
@@ -132,11 +141,13 @@ static uint64_t hash_of(const struct map *m, str key)
 
 static struct map_slot *find(const struct map *m, uint64_t hash, str key)
 {
-    if (m->count == 0) return NULL;
+    if (m->count == 0)
+        return NULL;
     for (uint32_t i = (uint32_t)hash & (m->cap - 1);; i = (i + 1) & (m->cap - 1)) {
         struct map_slot *s = &m->slots[i];
         if (!s->key.p) {
-            if (s->hash == NEVER) return NULL;
+            if (s->hash == NEVER)
+                return NULL;
         } else if (s->hash == hash && str_eq(s->key, key)) {
             return s;
         }
@@ -146,22 +157,28 @@ static struct map_slot *find(const struct map *m, uint64_t hash, str key)
 static struct map_slot *first_free(struct map_slot *slots, uint32_t cap, uint64_t hash)
 {
     uint32_t i = (uint32_t)hash & (cap - 1);
-    while (slots[i].key.p) i = (i + 1) & (cap - 1);
+    while (slots[i].key.p)
+        i = (i + 1) & (cap - 1);
     return &slots[i];
 }
 
 /* Room for one more at a load of at most 3/4; deleted slots vanish on the way. */
 static int grow(struct map *m)
 {
-    if (m->cap && m->used < m->cap - m->cap / 4) return 0;
+    if (m->cap && m->used < m->cap - m->cap / 4)
+        return 0;
     uint32_t cap = m->cap ? m->cap : FIRST;
-    while (m->count >= cap / 2) cap *= 2;
-    if (cap > CAP_MAX) return E_NOMEM;
+    while (m->count >= cap / 2)
+        cap *= 2;
+    if (cap > CAP_MAX)
+        return E_NOMEM;
     struct map_slot *slots = calloc(cap, sizeof *slots);
-    if (!slots) return E_NOMEM;
+    if (!slots)
+        return E_NOMEM;
     for (uint32_t i = 0; i < m->cap; i++) {
         struct map_slot *s = &m->slots[i];
-        if (s->key.p) *first_free(slots, cap, s->hash) = *s;
+        if (s->key.p)
+            *first_free(slots, cap, s->hash) = *s;
     }
     free(m->slots);
     m->slots = slots;
@@ -185,17 +202,23 @@ int map_put(struct map *m, str key, void *value, void **old)
 {
     uint64_t hash = hash_of(m, key);
     struct map_slot *s = find(m, hash, key);
-    if (old) *old = s ? s->value : NULL;
+    if (old)
+        *old = s ? s->value : NULL;
     if (s) {
         s->value = value;
         return 0;
     }
-    if (grow(m) != 0) return E_NOMEM;
-    if (m->copy) key.p = str_dup(key);
-    else if (key.n == 0) key.p = ""; /* NULL marks a free slot */
-    if (!key.p) return E_NOMEM;
+    if (grow(m) != 0)
+        return E_NOMEM;
+    if (m->copy)
+        key.p = str_dup(key);
+    else if (key.n == 0)
+        key.p = ""; /* NULL marks a free slot */
+    if (!key.p)
+        return E_NOMEM;
     s = first_free(m->slots, m->cap, hash);
-    if (s->hash == NEVER) m->used++;
+    if (s->hash == NEVER)
+        m->used++;
     *s = (struct map_slot){.hash = hash, .key = key, .value = value};
     m->count++;
     return 0;
@@ -204,7 +227,8 @@ int map_put(struct map *m, str key, void *value, void **old)
 void *map_del(struct map *m, str key)
 {
     struct map_slot *s = m->count ? find(m, hash_of(m, key), key) : NULL;
-    if (!s) return NULL;
+    if (!s)
+        return NULL;
     void *value = s->value;
     key_free(m, s);
     *s = (struct map_slot){.hash = DELETED};
@@ -216,9 +240,12 @@ bool map_next(const struct map *m, uint32_t *i, str *key, void **value)
 {
     while (*i < m->cap) {
         const struct map_slot *s = &m->slots[(*i)++];
-        if (!s->key.p) continue;
-        if (key) *key = s->key;
-        if (value) *value = s->value;
+        if (!s->key.p)
+            continue;
+        if (key)
+            *key = s->key;
+        if (value)
+            *value = s->value;
         return true;
     }
     return false;

@@ -9,7 +9,9 @@
 enum node_type { NODE_NULL = 0, NODE_BOOL, NODE_NUMBER, NODE_STRING, NODE_LIST, NODE_MAP };
 
 /* In YAML every scalar is NODE_STRING with `plain` telling whether it stood without quotes: the schema types it. An
- * empty plain scalar, `~` and `null` are NODE_NULL. In JSON scalars have their own types; `text` of a number is its exact text. */
+ * empty plain scalar, `~` and `null` are NODE_NULL. In JSON scalars have their own types; `text` of a number is its exact text.
+ * A YAML alias is a copy: its root stands where the alias stands, the nodes below it where they were written. Of tags only
+ * YAML's own for text, numbers, booleans, null, lists and maps are known; merge keys are refused. */
 struct node {
     uint8_t type;
     uint8_t plain; /* a YAML plain scalar, or a JSON number/bool/null */
@@ -42,12 +44,14 @@ struct node_limits {
 
 struct node_tree *node_tree_new(void) MUST_USE;
 void node_tree_free(struct node_tree *);
-/* Index for node.file; E_NOMEM below 0. */
+/* Index for node.file, a new one each time; E_NOMEM, or E_LIMIT past 65,536 files. */
 int node_tree_file(struct node_tree *, const char *name);
 const char *node_file(const struct node_tree *, const struct node *);
 
 /* Reads one document into the tree's arena. JSON when name ends in ".json" or the first byte behind white space is '{' (or
- * '[' ), else YAML. NULL on error, with at least one diag; duplicates are reported all, and end in NULL too. */
+ * '[' ), else YAML. NULL on error, with at least one diag; duplicates are reported all, and end in NULL too.
+ * Limits: NULL, or a member of 0, stands for the default; depth is at most 1000. A byte order mark is skipped, but
+ * node_read_json itself refuses it (RFC 8259 8.1). */
 struct node *node_read(struct node_tree *, struct diag *, const char *name, str text, const struct node_limits *);
 struct node *node_read_yaml(struct node_tree *, struct diag *, const char *name, str text, const struct node_limits *);
 struct node *node_read_json(struct node_tree *, struct diag *, const char *name, str text, const struct node_limits *);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The strict JSON reader (RFC 8259): one pass, no recursion, no allocation per value beyond the arena. */
+/* The strict JSON reader (RFC 8259): one pass, no recursion, no allocation per value beyond the
+ * arena. */
 #include "base/node_build.h"
 
 #define VALUE "a value: a map, a list, a string, a number, true, false or null"
@@ -7,7 +8,7 @@
 struct json {
     struct build b;
     const char *text, *p, *end; /* the source, never changed */
-    char *copy;                 /* as long as the source: strings are unescaped in it, texts are views of it */
+    char *copy; /* as long as the source: strings are unescaped in it, texts are views of it */
     const char *line_start;
     unsigned line;
     bool ascii;
@@ -18,13 +19,15 @@ struct json {
 /* 1-based column of a place in the current line. Each byte is counted once. */
 static unsigned column(struct json *j, const char *p)
 {
-    if (j->ascii) return (unsigned)(p - j->line_start) + 1;
+    if (j->ascii)
+        return (unsigned)(p - j->line_start) + 1;
     if (j->col_from < j->line_start || j->col_from > p) {
         j->col_from = j->line_start;
         j->col_there = 1;
     }
     for (; j->col_from < p; j->col_from++) {
-        if (((unsigned char)*j->col_from & 0xc0) != 0x80) j->col_there++;
+        if (((unsigned char)*j->col_from & 0xc0) != 0x80)
+            j->col_there++;
     }
     return j->col_there;
 }
@@ -44,9 +47,12 @@ static void skip_space(struct json *j)
 {
     for (; j->p < j->end; j->p++) {
         char c = *j->p;
-        if (c == '\n') new_line(j, j->p + 1);
-        else if (c == '\r' && (j->p + 1 == j->end || j->p[1] != '\n')) new_line(j, j->p + 1);
-        else if (c != ' ' && c != '\t' && c != '\r') return;
+        if (c == '\n')
+            new_line(j, j->p + 1);
+        else if (c == '\r' && (j->p + 1 == j->end || j->p[1] != '\n'))
+            new_line(j, j->p + 1);
+        else if (c != ' ' && c != '\t' && c != '\r')
+            return;
     }
 }
 
@@ -60,11 +66,13 @@ static int unexpected(struct json *j, const char *p, const char *expected)
                            "the document ends inside the %s that begins at %u:%u",
                            node_type_name(open), open->line, open->col);
     }
-    if (p >= j->end) return fail(j, p, expected, "the document is empty");
+    if (p >= j->end)
+        return fail(j, p, expected, "the document is empty");
     if (*p == '#' || (*p == '/' && p + 1 < j->end && (p[1] == '/' || p[1] == '*'))) {
         return fail(j, p, expected, "comments are not allowed in JSON");
     }
-    if (*p == '\'') return fail(j, p, "double quotes", "a string in single quotes");
+    if (*p == '\'')
+        return fail(j, p, "double quotes", "a string in single quotes");
     snprintf(what, sizeof what, "unexpected %s", build_describe(p, j->end).z);
     return fail(j, p, expected, what);
 }
@@ -77,12 +85,16 @@ static struct node *new_node(struct json *j, enum node_type type, const char *p)
 static bool hex4(const char *p, const char *end, uint32_t *out)
 {
     uint32_t v = 0;
-    if (end - p < 4) return false;
+    if (end - p < 4)
+        return false;
     for (int i = 0; i < 4; i++) {
         char c = chr_lower(p[i]);
-        if (c >= '0' && c <= '9') v = v << 4 | (uint32_t)(c - '0');
-        else if (c >= 'a' && c <= 'f') v = v << 4 | (uint32_t)(c - 'a' + 10);
-        else return false;
+        if (c >= '0' && c <= '9')
+            v = v << 4 | (uint32_t)(c - '0');
+        else if (c >= 'a' && c <= 'f')
+            v = v << 4 | (uint32_t)(c - 'a' + 10);
+        else
+            return false;
     }
     *out = v;
     return true;
@@ -113,7 +125,8 @@ static int read_unicode(struct json *j, const char **from, char **to)
 {
     const char *p = *from;
     uint32_t c, low;
-    if (!hex4(p + 2, j->end, &c)) return fail(j, p, "four hexadecimal digits", "a malformed \\u escape");
+    if (!hex4(p + 2, j->end, &c))
+        return fail(j, p, "four hexadecimal digits", "a malformed \\u escape");
     if (c >= 0xdc00 && c <= 0xdfff) {
         return fail(j, p, "a high surrogate before it", "a low surrogate escape that stands alone");
     }
@@ -122,7 +135,8 @@ static int read_unicode(struct json *j, const char **from, char **to)
         bool pair = j->end - p >= 12 && p[6] == '\\' && p[7] == 'u' && hex4(p + 8, j->end, &low) &&
                     low >= 0xdc00 && low <= 0xdfff;
         if (!pair) {
-            return fail(j, p, "a low surrogate behind it", "a high surrogate escape that stands alone");
+            return fail(j, p, "a low surrogate behind it",
+                        "a high surrogate escape that stands alone");
         }
         c = 0x10000 + ((c & 0x3ff) << 10) + (low & 0x3ff);
         *from = p + 12;
@@ -135,12 +149,15 @@ static int read_escape(struct json *j, const char **from, char **to)
 {
     static const char names[] = "\"\\/bfnrt", values[] = "\"\\/\b\f\n\r\t";
     const char *p = *from, *at;
-    if (j->end - p < 2) return fail(j, j->end, "'\"'", "the document ends inside a string");
-    if (p[1] == 'u') return read_unicode(j, from, to);
+    if (j->end - p < 2)
+        return fail(j, j->end, "'\"'", "the document ends inside a string");
+    if (p[1] == 'u')
+        return read_unicode(j, from, to);
     at = memchr(names, p[1], sizeof names - 1);
     if (!at) {
         char what[80];
-        snprintf(what, sizeof what, "unknown escape: backslash and %s", build_describe(p + 1, j->end).z);
+        snprintf(what, sizeof what, "unknown escape: backslash and %s",
+                 build_describe(p + 1, j->end).z);
         return fail(j, p, "one of \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\uXXXX", what);
     }
     *(*to)++ = values[at - names];
@@ -156,10 +173,13 @@ static const char *plain_run(const char *p, const char *end)
         uint64_t w;
         memcpy(&w, p, 8);
         uint64_t quote = w ^ ('"' * ones), slash = w ^ ('\\' * ones);
-        uint64_t hit = ((w - 0x20 * ones) & ~w) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash);
-        if (hit & high) break;
+        uint64_t hit =
+            ((w - 0x20 * ones) & ~w) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash);
+        if (hit & high)
+            break;
     }
-    while (p < end && *p != '"' && *p != '\\' && (unsigned char)*p >= 0x20) p++;
+    while (p < end && *p != '"' && *p != '\\' && (unsigned char)*p >= 0x20)
+        p++;
     return p;
 }
 
@@ -171,18 +191,22 @@ static int read_string(struct json *j, str *out)
     for (;;) {
         const char *run = plain_run(p, j->end);
         char *here = j->copy + (p - j->text);
-        if (to != here && run > p) memmove(to, here, (size_t)(run - p));
+        if (to != here && run > p)
+            memmove(to, here, (size_t)(run - p));
         to += run - p;
         p = run;
-        if (p == j->end) return fail(j, open, "'\"'", "the string that begins here does not end");
-        if (*p == '"') break;
+        if (p == j->end)
+            return fail(j, open, "'\"'", "the string that begins here does not end");
+        if (*p == '"')
+            break;
         if (*p != '\\') {
             char what[80];
             snprintf(what, sizeof what, "%s inside a string", build_describe(p, j->end).z);
             return fail(j, p, "an escape such as \\n, or '\"'", what);
         }
         int rc = read_escape(j, &p, &to);
-        if (rc != 0) return rc;
+        if (rc != 0)
+            return rc;
     }
     *to = '\0'; /* at or before the closing quote */
     *out = str_n(start, (size_t)(to - start));
@@ -192,7 +216,8 @@ static int read_string(struct json *j, str *out)
 
 static const char *digits(const char *p, const char *end)
 {
-    while (p < end && *p >= '0' && *p <= '9') p++;
+    while (p < end && *p >= '0' && *p <= '9')
+        p++;
     return p;
 }
 
@@ -207,24 +232,30 @@ static int read_number(struct json *j)
 {
     const char *start = j->p, *p = start, *run;
     struct node *n = new_node(j, NODE_NUMBER, start);
-    if (!n) return E_CONF;
-    if (*p == '-') p++;
+    if (!n)
+        return E_CONF;
+    if (*p == '-')
+        p++;
     run = digits(p, j->end);
-    if (run == p) return need_digit(j, p);
+    if (run == p)
+        return need_digit(j, p);
     if (*p == '0' && run - p > 1) {
         return fail(j, start, "a first digit from 1 to 9", "a number begins with a needless 0");
     }
     p = run;
     if (p < j->end && *p == '.') {
         run = digits(p + 1, j->end);
-        if (run == p + 1) return need_digit(j, run);
+        if (run == p + 1)
+            return need_digit(j, run);
         p = run;
     }
     if (p < j->end && (*p == 'e' || *p == 'E')) {
         p++;
-        if (p < j->end && (*p == '+' || *p == '-')) p++;
+        if (p < j->end && (*p == '+' || *p == '-'))
+            p++;
         run = digits(p, j->end);
-        if (run == p) return need_digit(j, p);
+        if (run == p)
+            return need_digit(j, p);
         p = run;
     }
     /* The byte behind is read from the source only, so the copy has room for the NUL. */
@@ -245,7 +276,8 @@ static bool word_char(char c)
 static int read_word(struct json *j)
 {
     const char *start = j->p, *p = start;
-    while (p < j->end && word_char(*p)) p++;
+    while (p < j->end && word_char(*p))
+        p++;
     str word = str_n(start, (size_t)(p - start));
     bool is_null = str_eq(word, STR("null")), is_true = str_eq(word, STR("true"));
     if (!is_null && !is_true && !str_eq(word, STR("false"))) {
@@ -254,7 +286,8 @@ static int read_word(struct json *j)
         return fail(j, start, "true, false, null, or text in double quotes", what);
     }
     struct node *n = new_node(j, is_null ? NODE_NULL : NODE_BOOL, start);
-    if (!n) return E_CONF;
+    if (!n)
+        return E_CONF;
     n->plain = 1;
     n->text = is_null ? STR("null") : is_true ? STR("true") : STR("false");
     j->p = p;
@@ -264,7 +297,8 @@ static int read_word(struct json *j)
 static int read_text(struct json *j)
 {
     struct node *n = new_node(j, NODE_STRING, j->p);
-    if (!n) return E_CONF;
+    if (!n)
+        return E_CONF;
     int rc = read_string(j, &n->text);
     return rc == 0 ? build_add(&j->b, n) : rc;
 }
@@ -279,21 +313,28 @@ static int read_open(struct json *j)
 static int read_value(struct json *j, const char *expected)
 {
     char c = j->p < j->end ? *j->p : '\0';
-    if (c == '"') return read_text(j);
-    if (c == '{' || c == '[') return read_open(j);
-    if (c == '-' || (c >= '0' && c <= '9')) return read_number(j);
-    if (word_char(c)) return read_word(j);
+    if (c == '"')
+        return read_text(j);
+    if (c == '{' || c == '[')
+        return read_open(j);
+    if (c == '-' || (c >= '0' && c <= '9'))
+        return read_number(j);
+    if (word_char(c))
+        return read_word(j);
     return unexpected(j, j->p, expected);
 }
 
 /* A key and its colon. */
 static int read_key(struct json *j, const char *expected)
 {
-    if (j->p >= j->end || *j->p != '"') return unexpected(j, j->p, expected);
+    if (j->p >= j->end || *j->p != '"')
+        return unexpected(j, j->p, expected);
     int rc = read_text(j);
-    if (rc != 0) return rc;
+    if (rc != 0)
+        return rc;
     skip_space(j);
-    if (j->p >= j->end || *j->p != ':') return unexpected(j, j->p, "':' behind the key");
+    if (j->p >= j->end || *j->p != ':')
+        return unexpected(j, j->p, "':' behind the key");
     j->p++;
     skip_space(j);
     return read_value(j, VALUE);
@@ -317,11 +358,14 @@ static int read_inside(struct json *j)
         j->p++;
         skip_space(j);
         if (j->p < j->end && *j->p == close) {
-            return build_error(&j->b, line, col, is_map ? "a further key, or no comma" : "a further value, or no comma",
+            return build_error(&j->b, line, col,
+                               is_map ? "a further key, or no comma"
+                                      : "a further value, or no comma",
                                "a comma before '%c'", close);
         }
     }
-    if (is_map) return read_key(j, first ? "a key in double quotes, or '}'" : "a key in double quotes");
+    if (is_map)
+        return read_key(j, first ? "a key in double quotes, or '}'" : "a key in double quotes");
     return read_value(j, first ? "a value, or ']'" : "a value");
 }
 
@@ -333,11 +377,14 @@ static int read_document(struct json *j)
         skip_space(j);
         rc = read_inside(j);
     }
-    if (rc != 0) return rc;
+    if (rc != 0)
+        return rc;
     skip_space(j);
-    if (j->p == j->end) return 0;
+    if (j->p == j->end)
+        return 0;
     char what[96];
-    snprintf(what, sizeof what, "%s behind the end of the document", build_describe(j->p, j->end).z);
+    snprintf(what, sizeof what, "%s behind the end of the document",
+             build_describe(j->p, j->end).z);
     return fail(j, j->p, NULL, what);
 }
 
@@ -346,14 +393,18 @@ static int check_encoding(struct json *j, str text)
     size_t bad = str_ascii_len(text);
     unsigned line, col;
     j->ascii = bad == text.n;
-    if (j->ascii) return 0;
+    if (j->ascii)
+        return 0;
     if (str_starts(text, STR("\xef\xbb\xbf"))) {
-        return build_error(&j->b, 1, 1, NULL, "a JSON document must not begin with a byte order mark");
+        return build_error(&j->b, 1, 1, NULL,
+                           "a JSON document must not begin with a byte order mark");
     }
     bad = str_utf8_valid(text);
-    if (bad == text.n) return 0;
+    if (bad == text.n)
+        return 0;
     build_locate(text, bad, &line, &col);
-    return build_error(&j->b, line, col, NULL, "byte 0x%02x is not valid UTF-8", (unsigned char)text.p[bad]);
+    return build_error(&j->b, line, col, NULL, "byte 0x%02x is not valid UTF-8",
+                       (unsigned char)text.p[bad]);
 }
 
 struct node *node_read_json(struct node_tree *tree, struct diag *diag, const char *name, str text,
@@ -361,8 +412,10 @@ struct node *node_read_json(struct node_tree *tree, struct diag *diag, const cha
 {
     struct json j = {.text = text.n ? text.p : "", .line = 1};
     struct node *root = NULL;
-    if (build_init(&j.b, tree, diag, name, text, limits) != 0) goto out;
-    if (check_encoding(&j, text) != 0) goto out;
+    if (build_init(&j.b, tree, diag, name, text, limits) != 0)
+        goto out;
+    if (check_encoding(&j, text) != 0)
+        goto out;
     j.copy = arena_bytes(&tree->arena, text.n + 1);
     if (!j.copy) {
         build_nomem(&j.b);

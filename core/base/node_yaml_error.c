@@ -8,26 +8,34 @@
 static size_t unprintable(const unsigned char *p, size_t n)
 {
     unsigned char c = p[0];
-    if (c < 0x20) return c != '\t' && c != '\n' && c != '\r';
-    if (c == 0x7f) return 1;
-    if (n >= 2 && c == 0xc2) return p[1] < 0xa0 && p[1] != 0x85 ? 2 : 0;
+    if (c < 0x20)
+        return c != '\t' && c != '\n' && c != '\r';
+    if (c == 0x7f)
+        return 1;
+    if (n >= 2 && c == 0xc2)
+        return p[1] < 0xa0 && p[1] != 0x85 ? 2 : 0;
     if (n >= 3 && c == 0xef) {
-        if (p[1] == 0xbb && p[2] == 0xbf) return 3; /* byte order mark */
-        if (p[1] == 0xbf && p[2] >= 0xbe) return 3;
+        if (p[1] == 0xbb && p[2] == 0xbf)
+            return 3; /* byte order mark */
+        if (p[1] == 0xbf && p[2] >= 0xbe)
+            return 3;
     }
     return 0;
 }
 
-/* libyaml compares every %TAG with all before it, so a file of them would keep it busy for minutes. */
+/* libyaml compares every %TAG with all before it: a file of them keeps it busy for minutes. */
 static int check_directives(struct build *b, str text)
 {
     unsigned line, col;
     size_t at = 0, found = 0;
     for (;; at += 4) {
         at += str_find(str_drop(text, at), STR("%TAG"));
-        if (at >= text.n) return 0;
-        bool first = at == 0 || strchr("\n\r\x85\xa8\xa9", text.p[at - 1]); /* behind any of YAML's line breaks */
-        if (!first || ++found <= TAGS_MAX) continue;
+        if (at >= text.n)
+            return 0;
+        /* Directives stand behind any of YAML's line breaks. */
+        bool first = at == 0 || strchr("\n\r\x85\xa8\xa9", text.p[at - 1]);
+        if (!first || ++found <= TAGS_MAX)
+            continue;
         build_locate(text, at, &line, &col);
         return build_error(b, line, col, "at most 32", "too many %%TAG directives");
     }
@@ -35,8 +43,10 @@ static int check_directives(struct build *b, str text)
 
 static uint32_t code_point(const unsigned char *p, size_t len)
 {
-    if (len == 2) return (uint32_t)(p[0] & 0x1f) << 6 | (p[1] & 0x3f);
-    if (len == 3) return (uint32_t)(p[0] & 0x0f) << 12 | (uint32_t)(p[1] & 0x3f) << 6 | (p[2] & 0x3f);
+    if (len == 2)
+        return (uint32_t)(p[0] & 0x1f) << 6 | (p[1] & 0x3f);
+    if (len == 3)
+        return (uint32_t)(p[0] & 0x0f) << 12 | (uint32_t)(p[1] & 0x3f) << 6 | (p[2] & 0x3f);
     return p[0];
 }
 
@@ -51,11 +61,14 @@ int yaml_check_bytes(struct build *b, str text)
         return build_error(b, line, col, hint, "byte 0x%02x is not valid UTF-8", p[bad]);
     }
     for (size_t i = 0; i < text.n; i++) {
-        if (LIKELY(p[i] >= 0x20 && p[i] < 0x7f)) continue;
+        if (LIKELY(p[i] >= 0x20 && p[i] < 0x7f))
+            continue;
         size_t len = unprintable(p + i, text.n - i);
-        if (len == 0) continue;
+        if (len == 0)
+            continue;
         build_locate(text, i, &line, &col);
-        if (p[i] == 0) return build_error(b, line, col, NULL, "a NUL byte");
+        if (p[i] == 0)
+            return build_error(b, line, col, NULL, "a NUL byte");
         return build_error(b, line, col, NULL, "control character U+%04X", code_point(p + i, len));
     }
     return check_directives(b, text);
@@ -83,13 +96,14 @@ static const struct {
      "a key at the same indentation as the others"},
     {"did not find expected '-' indicator", "this does not continue the list above",
      "'- ' at the same indentation as the others"},
-    {"did not find expected ',' or ']'", "a list in brackets does not go on like this", "',' or ']'"},
+    {"did not find expected ',' or ']'", "a list in brackets does not go on like this",
+     "',' or ']'"},
     {"did not find expected ',' or '}'", "a map in braces does not go on like this", "',' or '}'"},
     {"did not find expected node content", "a value is missing", "a value"},
     {"did not find expected <document start>", "text behind the end of the document",
      "one document per file"},
-    {"block sequence entries are not allowed in this context", "a '- ' stands where no list can begin",
-     "the list on the next line, indented"},
+    {"block sequence entries are not allowed in this context",
+     "a '- ' stands where no list can begin", "the list on the next line, indented"},
     {"mapping keys are not allowed in this context", "a '?' stands where no key can be", NULL},
     {"found invalid Unicode character escape code", "an escape that is no Unicode character", NULL},
     {"did not find expected hexdecimal number", "a malformed escape", "hexadecimal digits"},
@@ -109,32 +123,36 @@ static const char *context_words(const char *context)
         {"while scanning a simple key", "in the key"},
     };
     for (size_t i = 0; i < ARRAY_LEN(known); i++) {
-        if (strcmp(context, known[i].context) == 0) return known[i].what;
+        if (strcmp(context, known[i].context) == 0)
+            return known[i].what;
     }
     return context;
 }
 
 /* Mistakes that deserve their own words; 0 when this is none of them. */
-static int special(struct build *b, const yaml_parser_t *p, const char *at, const char *end, unsigned line,
-                   unsigned col)
+static int special(struct build *b, const yaml_parser_t *p, const char *at, const char *end,
+                   unsigned line, unsigned col)
 {
     bool cannot_start = strstr(p->problem, "cannot start any token") != NULL;
     if (strstr(p->problem, "tab character") || (cannot_start && at < end && *at == '\t')) {
         return build_error(b, line, col, "spaces", "a tab is used for indentation");
     }
     if (cannot_start) {
-        return build_error(b, line, col, "quotes around the value", "an unquoted value cannot begin with %s",
-                           build_describe(at, end).z);
+        return build_error(b, line, col, "quotes around the value",
+                           "an unquoted value cannot begin with %s", build_describe(at, end).z);
     }
     if (strcmp(p->problem, "found unexpected end of stream") == 0 && p->context) {
-        return build_error(b, (unsigned)p->context_mark.line + 1, (unsigned)p->context_mark.column + 1,
-                           "a closing quote", "the quoted text that begins here does not end");
+        return build_error(b, (unsigned)p->context_mark.line + 1,
+                           (unsigned)p->context_mark.column + 1, "a closing quote",
+                           "the quoted text that begins here does not end");
     }
-    if (p->context && strcmp(p->problem, "did not find expected alphabetic or numeric character") == 0) {
+    if (p->context &&
+        strcmp(p->problem, "did not find expected alphabetic or numeric character") == 0) {
         bool alias = strstr(p->context, "alias") != NULL; /* mostly a '*' that was meant as text */
-        return build_error(b, (unsigned)p->context_mark.line + 1, (unsigned)p->context_mark.column + 1,
-                           alias ? "a name behind it, or quotes around the text" : "a name behind it",
-                           alias ? "an unquoted '*' begins an alias" : "an unquoted '&' begins an anchor");
+        return build_error(
+            b, (unsigned)p->context_mark.line + 1, (unsigned)p->context_mark.column + 1,
+            alias ? "a name behind it, or quotes around the text" : "a name behind it",
+            alias ? "an unquoted '*' begins an alias" : "an unquoted '&' begins an anchor");
     }
     if (strcmp(p->problem, "found unknown escape character") == 0) {
         const char *escape = at < end && *at == '\\' ? at + 1 : at;
@@ -148,19 +166,24 @@ static int special(struct build *b, const yaml_parser_t *p, const char *at, cons
 int yaml_syntax_error(struct build *b, const yaml_parser_t *p, str text)
 {
     unsigned line = (unsigned)p->problem_mark.line + 1, col = (unsigned)p->problem_mark.column + 1;
-    if (p->error == YAML_MEMORY_ERROR) return build_nomem(b);
-    if (!p->problem) return build_error(b, 0, 0, NULL, "the YAML parser failed");
+    if (p->error == YAML_MEMORY_ERROR)
+        return build_nomem(b);
+    if (!p->problem)
+        return build_error(b, 0, 0, NULL, "the YAML parser failed");
     if (p->error == YAML_READER_ERROR) {
         build_locate(text, p->problem_offset, &line, &col);
         return build_error(b, line, col, NULL, "%s", p->problem);
     }
     const char *at = byte_at(text, p->problem_mark.index), *end = text.p + text.n;
-    if (at == end) build_locate(text, text.n, &line, &col); /* libyaml tells the line behind the last */
+    if (at == end)
+        build_locate(text, text.n, &line, &col); /* libyaml tells the line behind the last */
     int rc = special(b, p, at, end, line, col);
-    if (rc != 0) return rc;
+    if (rc != 0)
+        return rc;
     const char *what = p->problem, *expected = NULL;
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-        if (strcmp(p->problem, words[i].problem) != 0) continue;
+        if (strcmp(p->problem, words[i].problem) != 0)
+            continue;
         what = words[i].what;
         expected = words[i].expected;
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Random ids from a per-thread xoshiro256** generator (prng.di.unimi.it): fast, well mixed, not for secrets. */
+/* Random ids from a per-thread xoshiro256** generator (prng.di.unimi.it): fast, well mixed, not for
+ * secrets. */
 #include <errno.h>
 #include <sys/random.h>
 
@@ -9,10 +10,13 @@ int rng_seed(struct rng *r)
 {
     for (;;) {
         ssize_t n = getrandom(r->s, sizeof r->s, 0);
-        if (n < 0 && errno == EINTR) continue;
-        if (n != (ssize_t)sizeof r->s) return E_IO;
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n != (ssize_t)sizeof r->s)
+            return E_IO;
         /* The all-zero state is the one that never leaves itself. */
-        if (r->s[0] | r->s[1] | r->s[2] | r->s[3]) return 0;
+        if (r->s[0] | r->s[1] | r->s[2] | r->s[3])
+            return 0;
     }
 }
 
@@ -45,7 +49,8 @@ void rng_uuid(struct rng *r, char out[36])
     static const unsigned char groups[] = {8, 4, 4, 4, 12};
     const char *from = hex;
     for (size_t i = 0; i < sizeof groups; i++) {
-        if (i) *out++ = '-';
+        if (i)
+            *out++ = '-';
         memcpy(out, from, groups[i]);
         out += groups[i];
         from += groups[i];

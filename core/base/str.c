@@ -5,7 +5,8 @@
 static bool same_ignoring_case(const char *a, const char *b, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        if (a[i] != b[i] && chr_lower(a[i]) != chr_lower(b[i])) return false;
+        if (a[i] != b[i] && chr_lower(a[i]) != chr_lower(b[i]))
+            return false;
     }
     return true;
 }
@@ -19,7 +20,8 @@ int str_cmp(str a, str b)
 {
     size_t n = a.n < b.n ? a.n : b.n;
     int d = n ? memcmp(a.p, b.p, n) : 0;
-    if (d != 0) return d;
+    if (d != 0)
+        return d;
     return a.n < b.n ? -1 : a.n > b.n;
 }
 
@@ -47,7 +49,8 @@ size_t str_chr(str a, char c)
 
 size_t str_find(str a, str needle)
 {
-    if (needle.n == 0) return 0;
+    if (needle.n == 0)
+        return 0;
     const char *at = a.n >= needle.n ? memmem(a.p, a.n, needle.p, needle.n) : NULL;
     return at ? (size_t)(at - a.p) : a.n;
 }
@@ -55,8 +58,10 @@ size_t str_find(str a, str needle)
 str str_trim(str a, const char *set)
 {
     size_t from = 0, to = a.n;
-    while (from < to && a.p[from] && strchr(set, a.p[from])) from++;
-    while (to > from && a.p[to - 1] && strchr(set, a.p[to - 1])) to--;
+    while (from < to && a.p[from] && strchr(set, a.p[from]))
+        from++;
+    while (to > from && a.p[to - 1] && strchr(set, a.p[to - 1]))
+        to--;
     return str_n(a.p ? a.p + from : NULL, to - from);
 }
 
@@ -71,8 +76,10 @@ str str_cut(str *rest, char sep)
 char *str_dup(str a)
 {
     char *copy = malloc(a.n + 1);
-    if (!copy) return NULL;
-    if (a.n) memcpy(copy, a.p, a.n);
+    if (!copy)
+        return NULL;
+    if (a.n)
+        memcpy(copy, a.p, a.n);
     copy[a.n] = '\0';
     return copy;
 }

@@ -18,12 +18,16 @@ void text_fini(struct text *t)
 /* Room for n more bytes and the NUL. */
 static bool reserve(struct text *t, size_t n)
 {
-    if (t->failed || n > SIZE_MAX / 4 - t->n) goto fail;
-    if (t->n + n < t->cap) return true;
+    if (t->failed || n > SIZE_MAX / 4 - t->n)
+        goto fail;
+    if (t->n + n < t->cap)
+        return true;
     size_t cap = t->cap ? t->cap : FIRST;
-    while (cap <= t->n + n) cap *= 2;
+    while (cap <= t->n + n)
+        cap *= 2;
     char *p = realloc(t->p, cap);
-    if (!p) goto fail;
+    if (!p)
+        goto fail;
     t->p = p;
     t->cap = cap;
     return true;
@@ -34,8 +38,10 @@ fail:
 
 void text_add(struct text *t, str s)
 {
-    if (!reserve(t, s.n)) return;
-    if (s.n) memcpy(t->p + t->n, s.p, s.n);
+    if (!reserve(t, s.n))
+        return;
+    if (s.n)
+        memcpy(t->p + t->n, s.p, s.n);
     t->n += s.n;
     t->p[t->n] = '\0';
 }
@@ -47,7 +53,8 @@ void text_addz(struct text *t, const char *z)
 
 void text_chr(struct text *t, char c)
 {
-    if (!reserve(t, 1)) return;
+    if (!reserve(t, 1))
+        return;
     t->p[t->n++] = c;
     t->p[t->n] = '\0';
 }
@@ -66,7 +73,8 @@ void text_vprintf(struct text *t, const char *fmt, va_list ap)
         (void)vsnprintf(t->p + t->n, (size_t)n + 1, fmt, again);
         t->n += (size_t)n;
     }
-    if (t->p && t->failed) t->p[t->n] = '\0';
+    if (t->p && t->failed)
+        t->p[t->n] = '\0';
     va_end(again);
 }
 
@@ -84,7 +92,8 @@ char *text_take(struct text *t, size_t *n)
     if (reserve(t, 0)) {
         p = t->p;
         p[t->n] = '\0';
-        if (n) *n = t->n;
+        if (n)
+            *n = t->n;
         t->p = NULL;
     }
     text_fini(t);

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What must hold for every tree that a reader yields and for every message of a refusal; shared by the fuzz targets. */
+/* What must hold for every tree that a reader yields and for every message of a refusal; shared by
+ * the fuzz targets. */
 #ifndef FUZZ_CHECK_TREE_H
 #define FUZZ_CHECK_TREE_H
 
 #include "base/node.h"
 #include "base/text.h"
 
-#define MUST(x)                   \
-    do {                          \
-        if (!(x)) BUG("not " #x); \
+#define MUST(x)                                                                                    \
+    do {                                                                                           \
+        if (!(x))                                                                                  \
+            BUG("not " #x);                                                                        \
     } while (0)
 
 static inline unsigned check_node(const struct node *n, const struct node *parent, unsigned depth)
@@ -35,7 +37,8 @@ static inline unsigned check_node(const struct node *n, const struct node *paren
 static inline void check_places(struct node_tree *t, const struct node *root)
 {
     const struct node *n = root;
-    while (n->type >= NODE_LIST && n->count) n = n->items[n->count / 2];
+    while (n->type >= NODE_LIST && n->count)
+        n = n->items[n->count / 2];
     str pointer = node_pointer(&t->arena, n);
     MUST(pointer.p && node_resolve(root, pointer) == n);
     MUST(node_path(&t->arena, n).p);
@@ -47,7 +50,8 @@ static inline void check_messages(struct diag *d)
     diag_sort(d);
     str text = diag_text(d), json = diag_json(d);
     MUST(text.n && str_is_utf8(text) && text.p[text.n - 1] == '\n');
-    for (size_t i = 0; i < text.n; i++) MUST(text.p[i] == '\n' || (unsigned char)text.p[i] >= 0x20);
+    for (size_t i = 0; i < text.n; i++)
+        MUST(text.p[i] == '\n' || (unsigned char)text.p[i] >= 0x20);
     struct node_tree *t = node_tree_new();
     struct diag none;
     diag_init(&none);
@@ -66,14 +70,16 @@ static inline void check_reading(read_fn read, const uint8_t *data, size_t n,
     static const struct node_limits limits = {.depth = 64, .nodes = 20000, .bytes = 1 << 20};
     struct diag d;
     struct node_tree *t = node_tree_new();
-    if (!t) return;
+    if (!t)
+        return;
     diag_init(&d);
     const struct node *root = read(t, &d, "fuzz", str_n((const char *)data, n), &limits);
     if (root) {
         MUST(d.count == 0 && check_node(root, NULL, 0) <= t->node_count && t->node_count <= 20000);
         MUST(node_equal(root, root));
         check_places(t, root);
-        if (more) more(t, root);
+        if (more)
+            more(t, root);
     } else {
         check_messages(&d);
     }

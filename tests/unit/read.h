@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading documents in tests, and tables of broken documents with the messages that they must yield. */
+/* Reading documents in tests, and tables of broken documents with the messages that they must
+ * yield. */
 #ifndef UNIT_READ_H
 #define UNIT_READ_H
 
@@ -24,14 +25,16 @@ static inline struct node_tree *read_good(read_fn read, str text, struct node **
     assert_non_null(t);
     diag_init(&d);
     *root = read(t, &d, "good", text, NULL);
-    if (!*root || d.count) print_error("%.*s\n%s", STR_ARG(text), diag_text(&d).p);
+    if (!*root || d.count)
+        print_error("%.*s\n%s", STR_ARG(text), diag_text(&d).p);
     assert_non_null(*root);
     assert_int_equal(d.count, 0);
     diag_fini(&d);
     return t;
 }
 
-/* The messages of a broken document, sorted, without "x:" in front and newline behind. Owner: the caller (free). */
+/* The messages of a broken document, sorted, without "x:" in front and newline behind. Owner: the
+ * caller (free). */
 static inline char *read_broken(read_fn read, str text, const struct node_limits *limits)
 {
     struct diag d;
@@ -50,7 +53,8 @@ static inline char *read_broken(read_fn read, str text, const struct node_limits
         str line = diag_line(&d.arena, &d.items[i]);
         assert_true(str_starts(line, STR("x:")));
         line = str_trim(str_drop(line, 2), " ");
-        if (to != out) *to++ = '\n';
+        if (to != out)
+            *to++ = '\n';
         memcpy(to, line.p, line.n);
         to += line.n;
     }
@@ -80,7 +84,8 @@ static inline void dump_node(struct text *t, const struct node *n)
         bool map = n->type == NODE_MAP;
         text_chr(t, map ? '{' : '[');
         for (uint32_t i = 0; i < n->count; i++) {
-            if (i) text_chr(t, ',');
+            if (i)
+                text_chr(t, ',');
             if (map) {
                 text_add(t, n->keys[i]->text);
                 text_chr(t, ':');
@@ -91,8 +96,10 @@ static inline void dump_node(struct text *t, const struct node *n)
         return;
     }
     bool quoted = n->type == NODE_STRING && !n->plain;
-    if (n->type == NODE_NULL) text_addz(t, "null");
-    else text_printf(t, "%s%.*s%s", quoted ? "\"" : "", STR_ARG(n->text), quoted ? "\"" : "");
+    if (n->type == NODE_NULL)
+        text_addz(t, "null");
+    else
+        text_printf(t, "%s%.*s%s", quoted ? "\"" : "", STR_ARG(n->text), quoted ? "\"" : "");
 }
 
 /* Good documents and what they mean. */

@@ -20,11 +20,13 @@ static void alignment_and_contents(void **state)
         memset(text, 0xee, 3);
     }
     for (unsigned i = 0; i < ARRAY_LEN(seen); i++) {
-        for (unsigned k = 0; k < i; k++) assert_int_equal(seen[i][k], i);
+        for (unsigned k = 0; k < i; k++)
+            assert_int_equal(seen[i][k], i);
     }
     unsigned char *zero = arena_zalloc(&a, 5000);
     assert_non_null(zero);
-    for (unsigned k = 0; k < 5000; k++) assert_int_equal(zero[k], 0);
+    for (unsigned k = 0; k < 5000; k++)
+        assert_int_equal(zero[k], 0);
     assert_non_null(arena_alloc(&a, 0));
     arena_fini(&a);
     assert_int_equal(a.used, 0);
@@ -66,7 +68,8 @@ static void cache_recycles(void **state)
     arena_init(&b, &c);
     assert_ptr_equal(arena_alloc(&b, 100), p); /* the same block */
     assert_int_equal(c.count, 0);
-    for (int i = 0; i < 5 * 4096 / 512; i++) assert_non_null(arena_alloc(&b, 512));
+    for (int i = 0; i < 5 * 4096 / 512; i++)
+        assert_non_null(arena_alloc(&b, 512));
     assert_non_null(arena_alloc(&b, 100000)); /* not standard: never cached */
     assert_true(b.used > 5 * 4096);
     arena_fini(&b);
@@ -83,7 +86,8 @@ static void limit_is_kept(void **state)
     arena_init(&a, NULL);
     a.limit = 20000;
     size_t got = 0;
-    while (arena_alloc(&a, 256)) got += 256;
+    while (arena_alloc(&a, 256))
+        got += 256;
     assert_true(got > 10000);
     assert_true(a.used <= 20000);
     assert_null(arena_alloc(&a, 30000));
@@ -136,7 +140,8 @@ static void cleanups_run_newest_first(void **state)
     arena_init(&a, NULL);
     unsigned v[] = {1, 2, 3};
     order_count = 0;
-    for (int i = 0; i < 3; i++) assert_int_equal(arena_cleanup(&a, note, &v[i]), 0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(arena_cleanup(&a, note, &v[i]), 0);
     arena_fini(&a);
     assert_int_equal(order_count, 3);
     assert_int_equal(order[0], 3);
@@ -150,9 +155,12 @@ static void cleanups_run_newest_first(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(alignment_and_contents), cmocka_unit_test(large_blocks_leave_the_current_one),
-        cmocka_unit_test(cache_recycles),         cmocka_unit_test(limit_is_kept),
-        cmocka_unit_test(strings),                cmocka_unit_test(cleanups_run_newest_first),
+        cmocka_unit_test(alignment_and_contents),
+        cmocka_unit_test(large_blocks_leave_the_current_one),
+        cmocka_unit_test(cache_recycles),
+        cmocka_unit_test(limit_is_kept),
+        cmocka_unit_test(strings),
+        cmocka_unit_test(cleanups_run_newest_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

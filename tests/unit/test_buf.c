@@ -21,7 +21,8 @@ static void cache_keeps_standard_blocks(void **state)
         assert_int_equal(b[i]->cap, 1024);
         assert_int_equal(b[i]->len, 0);
     }
-    for (int i = 0; i < 3; i++) buf_unref(b[i]);
+    for (int i = 0; i < 3; i++)
+        buf_unref(b[i]);
     assert_int_equal(c.count, 2);
     struct buf *again = buf_get(&c, 1000);
     assert_true(again == b[0] || again == b[1]);
@@ -149,7 +150,8 @@ static void iovecs(void **state)
     bufq_init(&q);
     assert_int_equal(bufq_iov(&q, v, 3), 0);
     const char *parts[] = {"a", "bc", "def", "gh", "i"};
-    for (int i = 0; i < 5; i++) assert_int_equal(bufq_push(&q, constant(parts[i])), 0);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(bufq_push(&q, constant(parts[i])), 0);
     bufq_drain(&q, 2);
     assert_int_equal(bufq_iov(&q, v, 3), 3);
     assert_str(str_n(v[0].iov_base, v[0].iov_len), "c");
@@ -169,7 +171,8 @@ static void copy_fills_blocks(void **state)
     assert_int_equal(bufq_copy(&q, &c, STR_NONE), 0);
     assert_int_equal(bufq_copy(&q, &c, STR("0123456789")), 0);
     assert_int_equal(q.count, 1);
-    assert_int_equal(bufq_copy(&q, &c, STR("abcdefghij")), 0); /* 6 into the first block, 4 into a second */
+    assert_int_equal(bufq_copy(&q, &c, STR("abcdefghij")),
+                     0); /* 6 into the first block, 4 into a second */
     assert_int_equal(q.count, 2);
     check_bytes(&q, "0123456789abcdefghij");
     assert_int_equal(bufq_copy(&q, &c, STR("0123456789012345678901234567890123456789")), 0);
@@ -206,7 +209,8 @@ static void foreign_threads(void **state)
     buf_cache_init(&c, 64, 1000);
     buf_cache_adopt(&c);
     for (int round = 0; round < 50; round++) {
-        for (int i = 0; i < 2; i++) bufq_init(&q[i]);
+        for (int i = 0; i < 2; i++)
+            bufq_init(&q[i]);
         for (int i = 0; i < 20; i++) {
             struct buf *b = buf_get(&c, 0);
             assert_non_null(b);
@@ -215,9 +219,12 @@ static void foreign_threads(void **state)
             assert_int_equal(bufq_push_ref(&q[1], s), 0);
             buf_unref(b);
         }
-        for (int i = 0; i < 2; i++) assert_int_equal(pthread_create(&t[i], NULL, drop_all, &q[i]), 0);
-        for (int i = 0; i < 10; i++) buf_unref(buf_get(&c, 0)); /* the owner goes on meanwhile */
-        for (int i = 0; i < 2; i++) pthread_join(t[i], NULL);
+        for (int i = 0; i < 2; i++)
+            assert_int_equal(pthread_create(&t[i], NULL, drop_all, &q[i]), 0);
+        for (int i = 0; i < 10; i++)
+            buf_unref(buf_get(&c, 0)); /* the owner goes on meanwhile */
+        for (int i = 0; i < 2; i++)
+            pthread_join(t[i], NULL);
         assert_int_equal(c.count, 1);
     }
     buf_cache_fini(&c);
@@ -226,9 +233,12 @@ static void foreign_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cache_keeps_standard_blocks), cmocka_unit_test(foreign_memory),
-        cmocka_unit_test(queue_order),                 cmocka_unit_test(iovecs),
-        cmocka_unit_test(copy_fills_blocks),           cmocka_unit_test(foreign_threads),
+        cmocka_unit_test(cache_keeps_standard_blocks),
+        cmocka_unit_test(foreign_memory),
+        cmocka_unit_test(queue_order),
+        cmocka_unit_test(iovecs),
+        cmocka_unit_test(copy_fills_blocks),
+        cmocka_unit_test(foreign_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,17 +33,37 @@ static void form(void **state)
         enum diag_level level;
         const char *where, *what, *expected, *suggest, *want;
     } table[] = {
-        {{"c.yaml", 3, 7}, DIAG_ERROR, "listen[0].address", "value '70000' is out of range",
-         "a port from 1 to 65535", NULL,
-         "c.yaml:3:7: error: listen[0].address: value '70000' is out of range, expected a port from 1 to 65535"},
-        {{"c.yaml", 3, 7}, DIAG_ERROR, "", "unknown key 'lisen'", NULL, "listen",
+        {{"c.yaml", 3, 7},
+         DIAG_ERROR,
+         "listen[0].address",
+         "value '70000' is out of range",
+         "a port from 1 to 65535",
+         NULL,
+         "c.yaml:3:7: error: listen[0].address: value '70000' is out of range, expected a port "
+         "from 1 to 65535"},
+        {{"c.yaml", 3, 7},
+         DIAG_ERROR,
+         "",
+         "unknown key 'lisen'",
+         NULL,
+         "listen",
          "c.yaml:3:7: error: unknown key 'lisen' (did you mean 'listen'?)"},
-        {{"c.yaml", 3, 7}, DIAG_ERROR, "a", "w", "e", "s",
+        {{"c.yaml", 3, 7},
+         DIAG_ERROR,
+         "a",
+         "w",
+         "e",
+         "s",
          "c.yaml:3:7: error: a: w, expected e (did you mean 's'?)"},
         {{"c.yaml", 0, 0}, DIAG_WARNING, NULL, "w", NULL, NULL, "c.yaml: warning: w"},
         {{NULL, 0, 0}, DIAG_NOTE, "a", "w", NULL, NULL, "note: a: w"},
         {{NULL, 2, 4}, DIAG_ERROR, NULL, "w", NULL, NULL, "line 2:4: error: w"},
-        {{"c", 1, 1}, DIAG_ERROR, NULL, "a\nb\x1b[0m\t\x7f\xc2\x9b\xff\xc3\xa9", NULL, NULL,
+        {{"c", 1, 1},
+         DIAG_ERROR,
+         NULL,
+         "a\nb\x1b[0m\t\x7f\xc2\x9b\xff\xc3\xa9",
+         NULL,
+         NULL,
          "c:1:1: error: a\\nb\\x1b[0m\\t\\x7f\\xc2\\x9b\\xff\xc3\xa9"},
     };
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
@@ -88,7 +108,8 @@ static void order(void **state)
     diag_error(&d, at("a", 0, 0), NULL, NULL, "6");
     for (int round = 0; round < 2; round++) { /* sorting the sorted changes nothing */
         diag_sort(&d);
-        for (unsigned i = 0; i < d.count; i++) assert_int_equal(d.items[i].what.p[0], '1' + i);
+        for (unsigned i = 0; i < d.count; i++)
+            assert_int_equal(d.items[i].what.p[0], '1' + i);
     }
     diag_error(&d, at("c", 1, 1), NULL, NULL, "8");
     diag_sort(&d);
@@ -100,24 +121,28 @@ static void json(void **state)
     (void)state;
     assert_str(diag_json(&d), "[]");
     assert_str(diag_text(&d), "");
-    diag_add(&d, DIAG_ERROR, at("c.yaml", 3, 7), STR("a.b"), STR("say \"no\""), STR("yes"), STR("ja"));
+    diag_add(&d, DIAG_ERROR, at("c.yaml", 3, 7), STR("a.b"), STR("say \"no\""), STR("yes"),
+             STR("ja"));
     diag_add(&d, DIAG_WARNING, at(NULL, 0, 0), STR_NONE, STR("w"), STR_NONE, STR_NONE);
-    assert_str(diag_json(&d),
-               "[{\"level\":\"error\",\"file\":\"c.yaml\",\"line\":3,\"column\":7,\"where\":\"a.b\","
-               "\"message\":\"say \\\"no\\\"\",\"expected\":\"yes\",\"suggestion\":\"ja\"},"
-               "{\"level\":\"warning\",\"message\":\"w\"}]");
+    assert_str(
+        diag_json(&d),
+        "[{\"level\":\"error\",\"file\":\"c.yaml\",\"line\":3,\"column\":7,\"where\":\"a.b\","
+        "\"message\":\"say \\\"no\\\"\",\"expected\":\"yes\",\"suggestion\":\"ja\"},"
+        "{\"level\":\"warning\",\"message\":\"w\"}]");
 }
 
 static void bounded(void **state)
 {
     (void)state;
     d.max = 10;
-    for (unsigned i = 0; i < 25; i++) diag_error(&d, at("f", i + 1, 1), NULL, NULL, "e");
+    for (unsigned i = 0; i < 25; i++)
+        diag_error(&d, at("f", i + 1, 1), NULL, NULL, "e");
     assert_int_equal(d.count, 10);
     assert_int_equal(d.errors, 25);
     assert_int_equal(d.dropped, 15);
     assert_has(diag_text(&d), "f:10:1: error: e\nnote: 15 further messages are not shown\n");
-    assert_has(diag_json(&d), ",{\"level\":\"note\",\"message\":\"15 further messages are not shown\"}]");
+    assert_has(diag_json(&d),
+               ",{\"level\":\"note\",\"message\":\"15 further messages are not shown\"}]");
 }
 
 static void nearest(void **state)
@@ -128,15 +153,26 @@ static void nearest(void **state)
     static const struct {
         const char *got, *want;
     } table[] = {
-        {"listn", "listen"},  {"LISTEN", "listen"},    {"adress", "address"}, {"Adress", "address"},
-        {"timeout", "timeouts"}, {"method", "Method"}, {"metod", "Method"},   {"tsl", "tls"},
-        {"tl", "tls"},        {"xyz", NULL},           {"", NULL},            {"listening-port", NULL},
+        {"listn", "listen"},
+        {"LISTEN", "listen"},
+        {"adress", "address"},
+        {"Adress", "address"},
+        {"timeout", "timeouts"},
+        {"method", "Method"},
+        {"metod", "Method"},
+        {"tsl", "tls"},
+        {"tl", "tls"},
+        {"xyz", NULL},
+        {"", NULL},
+        {"listening-port", NULL},
         {"tlsx", "tls"},
     };
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
         const char *got = diag_nearest(str_z(table[i].got), names, n);
-        if (!table[i].want) assert_null(got);
-        else assert_string_equal(got, table[i].want);
+        if (!table[i].want)
+            assert_null(got);
+        else
+            assert_string_equal(got, table[i].want);
     }
     assert_null(diag_nearest(STR("x"), NULL, 0));
     char longer[100];

@@ -52,7 +52,8 @@ static void base64(void **state)
         assert_non_null(dec_base64(&a, str_z(vectors[i].base64)).p);
     }
     char all[256];
-    for (int i = 0; i < 256; i++) all[i] = (char)i;
+    for (int i = 0; i < 256; i++)
+        all[i] = (char)i;
     for (size_t n = 0; n <= 256; n++) {
         assert_true(str_eq(dec_base64(&a, enc_base64(&a, str_n(all, n))), str_n(all, n)));
         assert_true(str_eq(dec_base64url(&a, enc_base64url(&a, str_n(all, n))), str_n(all, n)));
@@ -62,14 +63,18 @@ static void base64(void **state)
 static void base64_is_strict(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"Z",    "Zg",    "Zg=",   "Zm9",  "Zm9v=", "Zg==\n", " Zg==", "Zh==", "Zm9=",
-                                      "Z===", "====",  "=",     "Zg==Zg==", "Zm9vYg", "-_-_", "Zm 9", "Zg=a"};
-    static const char *const bad_url[] = {"Z", "Zg==", "Zh", "Zm9=", "+/+/", "Zm9v\n", "Zm9", "Zm9vZ"};
+    static const char *const bad[] = {"Z",        "Zg",     "Zg=",  "Zm9",  "Zm9v=", "Zg==\n",
+                                      " Zg==",    "Zh==",   "Zm9=", "Z===", "====",  "=",
+                                      "Zg==Zg==", "Zm9vYg", "-_-_", "Zm 9", "Zg=a"};
+    static const char *const bad_url[] = {
+        "Z", "Zg==", "Zh", "Zm9=", "+/+/", "Zm9v\n", "Zm9", "Zm9vZ"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-        if (dec_base64(&a, str_z(bad[i])).p) fail_msg("base64 accepts '%s'", bad[i]);
+        if (dec_base64(&a, str_z(bad[i])).p)
+            fail_msg("base64 accepts '%s'", bad[i]);
     }
     for (size_t i = 0; i < ARRAY_LEN(bad_url); i++) {
-        if (dec_base64url(&a, str_z(bad_url[i])).p) fail_msg("base64url accepts '%s'", bad_url[i]);
+        if (dec_base64url(&a, str_z(bad_url[i])).p)
+            fail_msg("base64url accepts '%s'", bad_url[i]);
     }
 }
 
@@ -86,7 +91,8 @@ static void percent(void **state)
     assert_str(dec_percent(&a, STR("%41"), false), "A"); /* an escape at the very end */
     assert_non_null(dec_percent(&a, STR(""), false).p);
     static const char *const bad[] = {"%", "%4", "a%", "%zz", "%4g", "%%41", "% 41", "%-1"};
-    for (size_t i = 0; i < ARRAY_LEN(bad); i++) assert_null(dec_percent(&a, str_z(bad[i]), false).p);
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        assert_null(dec_percent(&a, str_z(bad[i]), false).p);
 }
 
 static void constant_time(void **state)
@@ -128,8 +134,12 @@ static void ids(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hex),     cmocka_unit_test(base64),        cmocka_unit_test(base64_is_strict),
-        cmocka_unit_test(percent), cmocka_unit_test(constant_time), cmocka_unit_test(ids),
+        cmocka_unit_test(hex),
+        cmocka_unit_test(base64),
+        cmocka_unit_test(base64_is_strict),
+        cmocka_unit_test(percent),
+        cmocka_unit_test(constant_time),
+        cmocka_unit_test(ids),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tests of the log: the form of lines, cutting, levels, reopening, many threads, a full queue, fork. */
+/* Tests of the log: the form of lines, cutting, levels, reopening, many threads, a full queue,
+ * fork. */
 #include "unit.h"
 
 #include <errno.h>
@@ -19,7 +20,8 @@ static int setup(void **state)
 {
     (void)state;
     snprintf(folder, sizeof folder, "/tmp/sallyport-log-XXXXXX");
-    if (!mkdtemp(folder)) return -1;
+    if (!mkdtemp(folder))
+        return -1;
     snprintf(path, sizeof path, "%s/log", folder);
     return 0;
 }
@@ -79,9 +81,11 @@ static void stamps(void **state)
 static str compose(char *room, enum log_format format, str msg, const char *key, str value)
 {
     struct log_line l;
-    log_line_begin(&l, room, format, (struct timespec){.tv_sec = 1767323045, .tv_nsec = 678000000}, LOG_INFO, "worker");
+    log_line_begin(&l, room, format, (struct timespec){.tv_sec = 1767323045, .tv_nsec = 678000000},
+                   LOG_INFO, "worker");
     log_line_message(&l, msg, false);
-    if (key) log_line_field(&l, key, value);
+    if (key)
+        log_line_field(&l, key, value);
     log_line_end(&l);
     assert_true(l.n <= LOG_LINE_MAX);
     return str_n(room, l.n);
@@ -102,7 +106,10 @@ static void text_form(void **state)
         {{"hello", 5}, "k", {"", 0}, "hello k=\"\""},
         {{"hello", 5}, "k", {"a=\"b\\", 5}, "hello k=\"a=\\\"b\\\\\""},
         {{"a\nb\r\t\x1b[0m\0", 10}, NULL, {NULL, 0}, "a\\nb\\r\\t\\x1b[0m\\x00"},
-        {{"\xc3\xa9\xff\xc2\x9b\xe2\x80\xa8", 8}, NULL, {NULL, 0}, "\xc3\xa9\\xff\\xc2\\x9b\\xe2\\x80\\xa8"},
+        {{"\xc3\xa9\xff\xc2\x9b\xe2\x80\xa8", 8},
+         NULL,
+         {NULL, 0},
+         "\xc3\xa9\\xff\\xc2\\x9b\\xe2\\x80\\xa8"},
         {{"x", 1}, "k", {"a\nlevel=error", 13}, "x k=\"a\\nlevel=error\""},
     };
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
@@ -116,21 +123,24 @@ static void json_form(void **state)
 {
     (void)state;
     char room[LOG_LINE_MAX];
-    assert_str(compose(room, LOG_JSON, STR("say \"hi\"\n\x01\xff\xc2\x9b\\"), "k", STR("a b")),
-               "{\"time\":\"2026-01-02T03:04:05.678Z\",\"level\":\"info\",\"process\":\"worker\","
-               "\"message\":\"say \\\"hi\\\"\\n\\u0001\xef\xbf\xbd\xef\xbf\xbd\\\\\",\"k\":\"a b\"}\n");
+    assert_str(
+        compose(room, LOG_JSON, STR("say \"hi\"\n\x01\xff\xc2\x9b\\"), "k", STR("a b")),
+        "{\"time\":\"2026-01-02T03:04:05.678Z\",\"level\":\"info\",\"process\":\"worker\","
+        "\"message\":\"say \\\"hi\\\"\\n\\u0001\xef\xbf\xbd\xef\xbf\xbd\\\\\",\"k\":\"a b\"}\n");
 }
 
 /* Whatever is logged, a JSON line is one whole JSON object, and a cut shows. */
 static void cut_lines_stay_whole(void **state)
 {
     (void)state;
-    static const char *const fills[] = {"a", "\n", "\"", "\xc3\xa9", "\x01", "\xff", "\xf0\x9f\x98\x80"};
+    static const char *const fills[] = {
+        "a", "\n", "\"", "\xc3\xa9", "\x01", "\xff", "\xf0\x9f\x98\x80"};
     for (size_t f = 0; f < ARRAY_LEN(fills); f++) {
         str fill = str_z(fills[f]);
         char msg[1200];
         for (size_t len = 880; len < 1000; len++) {
-            for (size_t i = 0; i + fill.n <= len; i += fill.n) memcpy(msg + i, fill.p, fill.n);
+            for (size_t i = 0; i + fill.n <= len; i += fill.n)
+                memcpy(msg + i, fill.p, fill.n);
             for (int where = 0; where < 2; where++) { /* in the message, in a field */
                 char room[LOG_LINE_MAX];
                 str body = str_n(msg, len - len % fill.n);
@@ -140,14 +150,16 @@ static void cut_lines_stay_whole(void **state)
                 struct diag d;
                 diag_init(&d);
                 struct node *root = node_read_json(t, &d, "line", line, NULL);
-                if (!root) fail_msg("%s%.*s", diag_text(&d).p, STR_ARG(line));
+                if (!root)
+                    fail_msg("%s%.*s", diag_text(&d).p, STR_ARG(line));
                 bool whole = str_find(line, STR("...")) == line.n && node_getz(root, "key");
                 assert_int_equal(node_getz(root, "cut") != NULL, !whole);
                 diag_fini(&d);
                 node_tree_free(t);
                 line = compose(room, LOG_TEXT, body, "key", STR("v"));
                 assert_int_equal(str_chr(line, '\n'), line.n - 1);
-                if (!str_ends(line, STR(" key=v\n")) && !str_ends(line, STR("...\n"))) fail_msg("%.*s", STR_ARG(line));
+                if (!str_ends(line, STR(" key=v\n")) && !str_ends(line, STR("...\n")))
+                    fail_msg("%.*s", STR_ARG(line));
             }
         }
     }
@@ -158,7 +170,8 @@ static void cut_lines_stay_whole(void **state)
     line = compose(room, LOG_JSON, STR("m"), "k", str_n(huge, sizeof huge));
     assert_true(str_ends(line, STR("x...\",\"cut\":true}\n")));
     huge[300] = '\0';
-    line = compose(room, LOG_JSON, STR("m"), huge, STR("v")); /* a key that could not stay whole is left out */
+    line = compose(room, LOG_JSON, STR("m"), huge,
+                   STR("v")); /* a key that could not stay whole is left out */
     assert_true(str_ends(line, STR("\"message\":\"m\",\"cut\":true}\n")));
 }
 
@@ -200,7 +213,8 @@ static void starting_and_reopening(void **state)
     snprintf(moved, sizeof moved, "%s.1", path);
     snprintf(other, sizeof other, "%s.2", path);
     snprintf(missing, sizeof missing, "%s/no/log", folder);
-    struct log_conf bad = {.level = LOG_INFO, .to = missing, .name = "w"}, good = {.level = LOG_INFO, .to = other};
+    struct log_conf bad = {.level = LOG_INFO, .to = missing, .name = "w"},
+                    good = {.level = LOG_INFO, .to = other};
     assert_int_equal(log_start(&bad), E_IO);
     assert_int_equal(log_reopen(), E_NONE);
     assert_int_equal(log_reconf(&good), E_NONE);
@@ -208,13 +222,15 @@ static void starting_and_reopening(void **state)
     start(LOG_TEXT, LOG_INFO);
     assert_int_equal(log_start(&good), E_EXISTS);
     log_info("first");
-    while (stat(path, &st) != 0 || st.st_size == 0) usleep(1000);
+    while (stat(path, &st) != 0 || st.st_size == 0)
+        usleep(1000);
     assert_int_equal(st.st_mode & 0777 & ~0640, 0);
     assert_int_equal(rename(path, moved), 0);
     assert_int_equal(log_reopen(), 0);
     log_info("second");
     assert_int_equal(log_reconf(&bad), E_IO); /* the old one stays */
-    while (stat(path, &st) != 0 || st.st_size == 0) usleep(1000);
+    while (stat(path, &st) != 0 || st.st_size == 0)
+        usleep(1000);
     good.format = LOG_JSON;
     assert_int_equal(log_reconf(&good), 0);
     log_info("third");
@@ -237,7 +253,8 @@ static void *chatter(void *arg)
 {
     for (int i = 0; i < LINES; i++) {
         log_info("thread %d line %d .", (int)(intptr_t)arg, i);
-        if (i % 50 == 0) usleep(200);
+        if (i % 50 == 0)
+            usleep(200);
     }
     return NULL;
 }
@@ -249,16 +266,19 @@ static void many_threads(void **state)
     uint64_t before = log_dropped(), lines = 0;
     int next[THREADS] = {0};
     start(LOG_TEXT, LOG_INFO);
-    for (intptr_t i = 0; i < THREADS; i++) assert_int_equal(pthread_create(&t[i], NULL, chatter, (void *)i), 0);
+    for (intptr_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&t[i], NULL, chatter, (void *)i), 0);
     assert_int_equal(log_reopen(), 0); /* in the middle of it */
-    for (int i = 0; i < THREADS; i++) pthread_join(t[i], NULL);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(t[i], NULL);
     log_stop();
     str s = slurp(path), rest = s;
     while (rest.p) {
         str line = str_cut(&rest, '\n');
         int thread, i;
         size_t at = str_find(line, STR("thread "));
-        if (at == line.n) continue; /* the last piece, or a report of drops */
+        if (at == line.n)
+            continue; /* the last piece, or a report of drops */
         assert_true(str_ends(line, STR(" .")));
         assert_int_equal(sscanf(line.p + at, "thread %d line %d .", &thread, &i), 2);
         assert_true(i >= next[thread]); /* a thread's lines keep their order */
@@ -269,7 +289,8 @@ static void many_threads(void **state)
     free((void *)(uintptr_t)s.p);
 }
 
-/* The writer blocks in a full pipe: callers do not, lines are dropped and counted, and told afterwards. */
+/* The writer blocks in a full pipe: callers do not, lines are dropped and counted, and told
+ * afterwards. */
 static void full_queue(void **state)
 {
     (void)state;
@@ -281,7 +302,8 @@ static void full_queue(void **state)
     assert_true(reader >= 0);
     struct log_conf c = {.level = LOG_INFO, .format = LOG_TEXT, .to = fifo, .name = "worker"};
     assert_int_equal(log_start(&c), 0);
-    for (int i = 0; i < 20000; i++) log_info("line %d %0100d", i, 0);
+    for (int i = 0; i < 20000; i++)
+        log_info("line %d %0100d", i, 0);
     assert_true(log_dropped() > before);
     str tail = STR_NONE;
     char *all = malloc(32 << 20);
@@ -291,7 +313,8 @@ static void full_queue(void **state)
         ssize_t got = read(reader, sink, sizeof sink);
         if (got <= 0) {
             usleep(2000);
-            if (n && str_find(str_n(all, n), STR("log lines were lost")) < n) break;
+            if (n && str_find(str_n(all, n), STR("log lines were lost")) < n)
+                break;
             continue;
         }
         quiet = 0;

@@ -8,13 +8,16 @@
 static void siphash_vectors(void **state)
 {
     (void)state;
-    /* Key 00 01 .. 0f, input 00 01 .. (n-1), SipHash-1-3: as Python's and Rust's hashers compute it. */
+    /* Key 00 01 .. 0f, input 00 01 .. (n-1), SipHash-1-3: as Python's and Rust's hashers compute
+     * it. */
     const uint64_t k0 = UINT64_C(0x0706050403020100), k1 = UINT64_C(0x0f0e0d0c0b0a0908);
     char in[16];
-    for (int i = 0; i < 16; i++) in[i] = (char)i;
+    for (int i = 0; i < 16; i++)
+        in[i] = (char)i;
     assert_true(map_siphash(k0, k1, str_n(in, 0), false) == UINT64_C(0xabac0158050fc4dc));
     assert_true(map_siphash(k0, k1, str_n(in, 1), false) == UINT64_C(0xc9f49bf37d57ca93));
-    assert_true(map_siphash(k0, k1, str_n(in, 8), false) != map_siphash(k0, k1, str_n(in, 9), false));
+    assert_true(map_siphash(k0, k1, str_n(in, 8), false) !=
+                map_siphash(k0, k1, str_n(in, 9), false));
     assert_true(map_siphash(1, 2, STR("x"), false) != map_siphash(1, 3, STR("x"), false));
 }
 
@@ -82,7 +85,8 @@ static void many_keys(void **state)
     uint64_t sum = 0, count = 0;
     str k;
     void *v;
-    for (uint32_t i = 0; map_next(&m, &i, &k, &v); count++) sum += (uintptr_t)v;
+    for (uint32_t i = 0; map_next(&m, &i, &k, &v); count++)
+        sum += (uintptr_t)v;
     assert_int_equal(count, N / 2);
     assert_true(sum == (uint64_t)N * N / 4 + N / 2);
     /* Deleting and putting for ever does not grow the table. */
@@ -126,13 +130,16 @@ static void lists(void **state)
         item[i].v = i;
         list_push(&head, &item[i].link);
     }
-    LIST_EACH (&head, it) assert_int_equal(LIST_ITEM(it, struct item, link)->v, want++);
+    LIST_EACH(&head, it) assert_int_equal(LIST_ITEM(it, struct item, link)->v, want++);
     assert_int_equal(want, 5);
-    LIST_EACH_SAFE (&head, it) {
-        if (LIST_ITEM(it, struct item, link)->v % 2) list_del(it);
+    LIST_EACH_SAFE(&head, it)
+    {
+        if (LIST_ITEM(it, struct item, link)->v % 2)
+            list_del(it);
     }
     want = 0;
-    LIST_EACH (&head, it) {
+    LIST_EACH(&head, it)
+    {
         assert_int_equal(LIST_ITEM(it, struct item, link)->v, want);
         want += 2;
     }
@@ -144,8 +151,9 @@ static void lists(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(siphash_vectors), cmocka_unit_test(folding),         cmocka_unit_test(put_get_delete),
-        cmocka_unit_test(many_keys),       cmocka_unit_test(keys_are_copied), cmocka_unit_test(lists),
+        cmocka_unit_test(siphash_vectors), cmocka_unit_test(folding),
+        cmocka_unit_test(put_get_delete),  cmocka_unit_test(many_keys),
+        cmocka_unit_test(keys_are_copied), cmocka_unit_test(lists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

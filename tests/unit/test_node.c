@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tests of the node tree: looking up, naming places, hashing, comparing; choosing a reader; reading files. */
+/* Tests of the node tree: looking up, naming places, hashing, comparing; choosing a reader; reading
+ * files. */
 #include "read.h"
 
 #include <sys/stat.h>
@@ -36,7 +37,8 @@ static void type_names(void **state)
     static const char *const want[] = {"null", "boolean", "number", "string", "list", "map"};
     struct node *root;
     struct node_tree *t = parse("[null,true,1,\"\",[],{}]", &root);
-    for (unsigned i = 0; i < root->count; i++) assert_string_equal(node_type_name(node_at(root, i)), want[i]);
+    for (unsigned i = 0; i < root->count; i++)
+        assert_string_equal(node_type_name(node_at(root, i)), want[i]);
     assert_string_equal(node_type_name(NULL), "nothing");
     node_tree_free(t);
 }
@@ -58,10 +60,11 @@ static void paths_and_pointers(void **state)
         {"/m//1/2", "m[''][1][2]"},
     };
     struct node *root;
-    struct node_tree *t = parse("{\"listen\":[{\"tls\":{\"key\":1}}],\"paths\":{\"/pets/{id}\":{\"get\":1}},"
-                                "\"/top~\":1,\"it's\":1,\"0\":1,\"m\":{\"x-amazon-apigateway-integration\":{\"$ref\":1},"
-                                "\"\":[0,[0,1,2]]}}",
-                                &root);
+    struct node_tree *t = parse(
+        "{\"listen\":[{\"tls\":{\"key\":1}}],\"paths\":{\"/pets/{id}\":{\"get\":1}},"
+        "\"/top~\":1,\"it's\":1,\"0\":1,\"m\":{\"x-amazon-apigateway-integration\":{\"$ref\":1},"
+        "\"\":[0,[0,1,2]]}}",
+        &root);
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
         const struct node *n = node_resolve(root, str_z(table[i].pointer));
         assert_non_null(n);
@@ -70,10 +73,15 @@ static void paths_and_pointers(void **state)
     }
     const struct node *key = node_key(node_getz(root, "m"), STR(""));
     assert_str(node_path(&t->arena, key), "m['']"); /* a key's place is its value's */
-    static const char *const nowhere[] = {"listen", "/", "/x", "/listen/1", "/listen/00", "/listen/-", "/listen/0/",
-                                          "/listen/a", "/it's/x", "/~2top", "/~", "/paths/~1pets~1{id}/get/", "/listen/-1",
-                                          "/listen/18446744073709551616"};
-    for (size_t i = 0; i < ARRAY_LEN(nowhere); i++) assert_null(node_resolve(root, str_z(nowhere[i])));
+    static const char *const nowhere[] = {"listen",     "/",
+                                          "/x",         "/listen/1",
+                                          "/listen/00", "/listen/-",
+                                          "/listen/0/", "/listen/a",
+                                          "/it's/x",    "/~2top",
+                                          "/~",         "/paths/~1pets~1{id}/get/",
+                                          "/listen/-1", "/listen/18446744073709551616"};
+    for (size_t i = 0; i < ARRAY_LEN(nowhere); i++)
+        assert_null(node_resolve(root, str_z(nowhere[i])));
     node_tree_free(t);
 }
 
@@ -152,9 +160,11 @@ static void which_reader(void **state)
     struct diag d;
     struct node_tree *t = node_tree_new();
     diag_init(&d);
-    assert_int_equal(read_as(t, &d, "a.yaml", "{\"a\":1}")->items[0]->type, NODE_NUMBER); /* by its brace */
+    assert_int_equal(read_as(t, &d, "a.yaml", "{\"a\":1}")->items[0]->type,
+                     NODE_NUMBER); /* by its brace */
     assert_int_equal(read_as(t, &d, "a.yaml", " \r\n\t[1]")->items[0]->type, NODE_NUMBER);
-    assert_int_equal(read_as(t, &d, "a.yaml", "\xef\xbb\xbf{\"a\":1}")->items[0]->type, NODE_NUMBER);
+    assert_int_equal(read_as(t, &d, "a.yaml", "\xef\xbb\xbf{\"a\":1}")->items[0]->type,
+                     NODE_NUMBER);
     assert_int_equal(read_as(t, &d, "a.json", "\"x\"")->type, NODE_STRING);
     assert_int_equal(read_as(t, &d, "a.yaml", "a: 1")->items[0]->type, NODE_STRING);
     assert_int_equal(read_as(t, &d, "a.yaml", "")->type, NODE_NULL);
@@ -174,7 +184,8 @@ static const char *file_with(const char *name, str text)
     snprintf(path, sizeof path, "%s/%s", folder, name);
     FILE *f = fopen(path, "w");
     assert_non_null(f);
-    if (text.n) assert_int_equal(fwrite(text.p, 1, text.n, f), text.n);
+    if (text.n)
+        assert_int_equal(fwrite(text.p, 1, text.n, f), text.n);
     assert_int_equal(fclose(f), 0);
     return path;
 }
@@ -207,7 +218,8 @@ static void files(void **state)
     assert_true(str_ends(str_z(node_file(t, root)), STR("/a.yaml")));
     struct text big;
     text_init(&big);
-    for (int i = 0; i < 5000; i++) text_printf(&big, "- item number %d\n", i);
+    for (int i = 0; i < 5000; i++)
+        text_printf(&big, "- item number %d\n", i);
     root = node_read_file(t, &d, file_with("a.yaml", text_str(&big)), NULL);
     assert_non_null(root);
     assert_int_equal(root->count, 5000);
@@ -217,19 +229,24 @@ static void files(void **state)
     text_fini(&big);
     root = node_read_file(t, &d, file_with("a.yaml", STR_NONE), NULL);
     assert_int_equal(root->type, NODE_NULL);
-    check_file_error(file_with("a.json", STR_NONE), NULL,
-                     ":1:1: error: the document is empty, expected a value: a map, a list, a string, a number, "
-                     "true, false or null");
-    check_file_error(file_with("a.yaml", STR("a: @")), NULL,
-                     ":1:4: error: an unquoted value cannot begin with '@', expected quotes around the value");
+    check_file_error(
+        file_with("a.json", STR_NONE), NULL,
+        ":1:1: error: the document is empty, expected a value: a map, a list, a string, a number, "
+        "true, false or null");
+    check_file_error(
+        file_with("a.yaml", STR("a: @")), NULL,
+        ":1:4: error: an unquoted value cannot begin with '@', expected quotes around the value");
     check_file_error(folder, NULL, ": error: this is a directory, expected a regular file");
-    check_file_error("/nonexistent/x.yaml", NULL, ": error: cannot open the file: No such file or directory");
+    check_file_error("/nonexistent/x.yaml", NULL,
+                     ": error: cannot open the file: No such file or directory");
     snprintf(fifo, sizeof fifo, "%s/fifo", folder);
     assert_int_equal(mkfifo(fifo, 0600), 0);
-    check_file_error(fifo, NULL, ": error: this is not a file, expected a regular file"); /* and does not hang */
+    check_file_error(
+        fifo, NULL, ": error: this is not a file, expected a regular file"); /* and does not hang */
     unlink(fifo);
     static const char *const names[] = {"a.yaml", "a.json"};
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) unlink(file_with(names[i], STR_NONE));
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        unlink(file_with(names[i], STR_NONE));
     assert_int_equal(rmdir(folder), 0);
     diag_fini(&d);
     node_tree_free(t);
@@ -239,7 +256,8 @@ static void many_files(void **state)
 {
     (void)state;
     struct node_tree *t = node_tree_new();
-    for (int i = 0; i <= UINT16_MAX; i++) assert_int_equal(node_tree_file(t, "x"), i);
+    for (int i = 0; i <= UINT16_MAX; i++)
+        assert_int_equal(node_tree_file(t, "x"), i);
     assert_int_equal(node_tree_file(t, "x"), E_LIMIT);
     struct diag d;
     diag_init(&d);

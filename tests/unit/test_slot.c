@@ -62,12 +62,13 @@ static void tokens_never_made(void **state)
     slot_table_init(&t, 3, 100);
     assert_int_equal(slot_fire(&t, 0, 0), E_ARG);
     uint64_t token = slot_open(&t, &a);
-    assert_int_equal(slot_fire(&t, token ^ (UINT64_C(1) << 56), 0), E_ARG); /* another owner's */
+    assert_int_equal(slot_fire(&t, token ^ (UINT64_C(1) << 56), 0), E_ARG);   /* another owner's */
     assert_int_equal(slot_fire(&t, token & ~UINT64_C(0xffffffff), 0), E_ARG); /* generation 0 */
-    assert_int_equal(slot_fire(&t, token + 1, 0), E_ARG);                    /* a generation to come */
+    assert_int_equal(slot_fire(&t, token + 1, 0), E_ARG); /* a generation to come */
     assert_int_equal(slot_fire(&t, token | UINT64_C(0xffffff) << 32, 0), E_ARG);
-    assert_int_equal(slot_fire(&t, token + (UINT64_C(300) << 32), 0), E_ARG); /* in a chunk not made */
-    assert_int_equal(slot_fire(&t, token + (UINT64_C(1) << 32), 0), E_ARG);   /* in a slot not used */
+    assert_int_equal(slot_fire(&t, token + (UINT64_C(300) << 32), 0),
+                     E_ARG); /* in a chunk not made */
+    assert_int_equal(slot_fire(&t, token + (UINT64_C(1) << 32), 0), E_ARG); /* in a slot not used */
     assert_null(slot_get(&t, UINT64_MAX));
     assert_null(slot_get(&t, 0));
     assert_int_equal(slot_close(&t, 0), E_GONE);
@@ -86,7 +87,8 @@ static void bounds(void **state)
         assert_true(tokens[i] != 0);
     }
     assert_true(slot_open(&t, &t) == 0);
-    for (uintptr_t i = 0; i < 600; i++) assert_ptr_equal(slot_get(&t, tokens[i]), (void *)(i + 1));
+    for (uintptr_t i = 0; i < 600; i++)
+        assert_ptr_equal(slot_get(&t, tokens[i]), (void *)(i + 1));
     assert_int_equal(slot_close(&t, tokens[300]), 0);
     uint64_t again = slot_open(&t, &t);
     assert_true(again != 0 && again != tokens[300]);
@@ -117,7 +119,7 @@ static void generations_wrap_past_zero(void **state)
     slot_table_fini(&t);
 }
 
-/* A firer that stands still between its two steps: the closed slot is kept back until it went on. */
+/* A firer stands still between its two steps: the closed slot is kept back until it went on. */
 static void closed_while_being_fired(void **state)
 {
     (void)state;
@@ -149,14 +151,15 @@ static void closed_while_being_fired(void **state)
     slot_table_fini(&t);
 }
 
-/* Firers race the owner, who closes, reopens and takes. Every token carries a number that only its own firing may carry. */
+/* Firers race the owner, who closes, reopens and takes. Every token carries a number that only its
+ * own firing may carry. */
 
 enum { FIRERS = 3, SHELVES = 16, ROUNDS = 60000 };
 
 struct race {
     struct slot_table table;
-    _Atomic uint64_t shelf[SHELVES];    /* tokens on show for the firers */
-    _Atomic uint64_t mail[ROUNDS];      /* accepted tokens, as a message queue */
+    _Atomic uint64_t shelf[SHELVES]; /* tokens on show for the firers */
+    _Atomic uint64_t mail[ROUNDS];   /* accepted tokens, as a message queue */
     _Atomic unsigned posted, accepted, start;
     _Atomic bool done;
 };
@@ -168,7 +171,8 @@ static void *firer(void *arg)
     atomic_fetch_add(&r->start, 1);
     while (!atomic_load(&r->done)) {
         uint64_t token = atomic_load_explicit(&r->shelf[i++ % SHELVES], memory_order_relaxed);
-        if (token == 0) continue;
+        if (token == 0)
+            continue;
         int rc = slot_fire(&r->table, token, token ^ 0x5a5a);
         if (rc == 0) {
             atomic_fetch_add(&r->accepted, 1);
@@ -189,13 +193,17 @@ static void firers_race_the_owner(void **state)
     unsigned taken = 0, lost = 0, read = 0;
     uint64_t tag;
     slot_table_init(&r.table, 5, SHELVES);
-    for (int i = 0; i < FIRERS; i++) assert_int_equal(pthread_create(&t[i], NULL, firer, &r), 0);
-    while (atomic_load(&r.start) < FIRERS) sched_yield();
+    for (int i = 0; i < FIRERS; i++)
+        assert_int_equal(pthread_create(&t[i], NULL, firer, &r), 0);
+    while (atomic_load(&r.start) < FIRERS)
+        sched_yield();
     for (uintptr_t i = 0; i < ROUNDS; i++) {
         unsigned k = (unsigned)(i % SHELVES);
         uint64_t before = atomic_load(&r.shelf[k]);
-        if (before && i % 3 == 0) sched_yield();
-        if (before) slot_close(&r.table, before); /* or it was taken */
+        if (before && i % 3 == 0)
+            sched_yield();
+        if (before)
+            slot_close(&r.table, before); /* or it was taken */
         number[k] = i + 1;
         uint64_t token = slot_open(&r.table, (void *)number[k]);
         if (token == 0) { /* a firer is still within a closed slot: bounded by the firers */
@@ -205,7 +213,8 @@ static void firers_race_the_owner(void **state)
         atomic_store(&r.shelf[k], token);
         for (; read < atomic_load(&r.posted); read++) {
             uint64_t mail = atomic_load(&r.mail[read]);
-            if (mail == 0) break; /* posted, not written yet */
+            if (mail == 0)
+                break; /* posted, not written yet */
             bool live = slot_get(&r.table, mail) != NULL;
             void *ptr = slot_take(&r.table, mail, &tag);
             assert_int_equal(live, ptr != NULL);
@@ -218,7 +227,8 @@ static void firers_race_the_owner(void **state)
         }
     }
     atomic_store(&r.done, true);
-    for (int i = 0; i < FIRERS; i++) pthread_join(t[i], NULL);
+    for (int i = 0; i < FIRERS; i++)
+        pthread_join(t[i], NULL);
     for (; read < atomic_load(&r.posted); read++) {
         if (!slot_take(&r.table, atomic_load(&r.mail[read]), &tag)) {
             lost++;
@@ -236,9 +246,12 @@ static void firers_race_the_owner(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_life),          cmocka_unit_test(stale_tokens),
-        cmocka_unit_test(tokens_never_made), cmocka_unit_test(bounds),
-        cmocka_unit_test(generations_wrap_past_zero), cmocka_unit_test(closed_while_being_fired),
+        cmocka_unit_test(one_life),
+        cmocka_unit_test(stale_tokens),
+        cmocka_unit_test(tokens_never_made),
+        cmocka_unit_test(bounds),
+        cmocka_unit_test(generations_wrap_past_zero),
+        cmocka_unit_test(closed_while_being_fired),
         cmocka_unit_test(firers_race_the_owner),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

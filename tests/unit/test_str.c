@@ -91,7 +91,8 @@ static void numbers(void **state)
     assert_true(u == UINT64_MAX);
     u = 7;
     const char *bad[] = {"", "-1", "+1", " 1", "1 ", "1x", "0x1", "1.0", "a"};
-    for (size_t k = 0; k < ARRAY_LEN(bad); k++) assert_int_equal(str_u64(str_z(bad[k]), &u), E_ARG);
+    for (size_t k = 0; k < ARRAY_LEN(bad); k++)
+        assert_int_equal(str_u64(str_z(bad[k]), &u), E_ARG);
     assert_int_equal(str_u64(STR("18446744073709551616"), &u), E_LIMIT);
     assert_int_equal(str_u64(STR("99999999999999999999999999x"), &u), E_ARG);
     assert_int_equal(u, 7); /* untouched on failure */
@@ -115,9 +116,10 @@ static void durations(void **state)
     static const struct {
         const char *in;
         int64_t ms;
-    } good[] = {{"0", 0},        {"250ms", 250},      {"5s", 5000}, {"1m", 60000},
+    } good[] = {{"0", 0},        {"250ms", 250},   {"5s", 5000}, {"1m", 60000},
                 {"2h", 7200000}, {"1d", 86400000}, {"0s", 0}};
-    static const char *const bad[] = {"", "5", "s", "5 s", "5S", "-1s", "1.5s", "5sec", "ms", "1h30m", "00"};
+    static const char *const bad[] = {"",     "5",    "s",  "5 s",   "5S", "-1s",
+                                      "1.5s", "5sec", "ms", "1h30m", "00"};
     int64_t v = 0;
     for (size_t k = 0; k < ARRAY_LEN(good); k++) {
         assert_int_equal(str_duration(str_z(good[k].in), &v), 0);
@@ -136,15 +138,17 @@ static void sizes(void **state)
     static const struct {
         const char *in;
         int64_t n;
-    } good[] = {{"512", 512},     {"0", 0},         {"1B", 1},      {"64KB", 65536},      {"64K", 65536},
-                {"64KiB", 65536}, {"64kb", 65536},  {"10MB", 10 << 20}, {"1GB", 1 << 30}, {"1G", 1 << 30}};
+    } good[] = {{"512", 512},     {"0", 0},         {"1B", 1},       {"64KB", 65536},
+                {"64K", 65536},   {"64KiB", 65536}, {"64kb", 65536}, {"10MB", 10 << 20},
+                {"1GB", 1 << 30}, {"1G", 1 << 30}};
     static const char *const bad[] = {"", "KB", "-1", "1.5MB", "1 MB", "1TB", "1KBB", "x"};
     int64_t v = 0;
     for (size_t k = 0; k < ARRAY_LEN(good); k++) {
         assert_int_equal(str_size(str_z(good[k].in), &v), 0);
         assert_true(v == good[k].n);
     }
-    for (size_t k = 0; k < ARRAY_LEN(bad); k++) assert_int_equal(str_size(str_z(bad[k]), &v), E_ARG);
+    for (size_t k = 0; k < ARRAY_LEN(bad); k++)
+        assert_int_equal(str_size(str_z(bad[k]), &v), E_ARG);
     assert_int_equal(str_size(STR("8589934592GB"), &v), E_LIMIT);
     assert_int_equal(str_size(STR("8589934591GB"), &v), 0);
 }
@@ -184,19 +188,39 @@ static void duplicate(void **state)
 static void utf8(void **state)
 {
     (void)state;
-    static const char *const good[] = {
-        "",         "plain ascii, long enough for words", "\xc2\x80",         "\xdf\xbf", "\xe0\xa0\x80",
-        "\xed\x9f\xbf", "\xee\x80\x80",                       "\xef\xbf\xbf",     "\xf0\x90\x80\x80",
-        "\xf4\x8f\xbf\xbf", ("12345678\xc3\xa9" "12345678")};
+    static const char *const good[] = {"",
+                                       "plain ascii, long enough for words",
+                                       "\xc2\x80",
+                                       "\xdf\xbf",
+                                       "\xe0\xa0\x80",
+                                       "\xed\x9f\xbf",
+                                       "\xee\x80\x80",
+                                       "\xef\xbf\xbf",
+                                       "\xf0\x90\x80\x80",
+                                       "\xf4\x8f\xbf\xbf",
+                                       ("12345678\xc3\xa9"
+                                        "12345678")};
     static const struct {
         const char *in;
         size_t at;
-    } bad[] = {{"\x80", 0},         {"a\xbf", 1},         {"\xc0\x80", 0},     {"\xc1\xbf", 0},
-               {"\xc3", 0},         {"\xc3(", 0},         {"\xe0\x9f\xbf", 0}, {"\xed\xa0\x80", 0},
-               {"\xed\xbf\xbf", 0}, {"\xe2\x82", 0},      {"\xf0\x8f\xbf\xbf", 0},
-               {"\xf4\x90\x80\x80", 0}, {"\xf5\x80\x80\x80", 0}, {"\xfe", 0}, {"12345678\xc3\xa9\xff", 10},
+    } bad[] = {{"\x80", 0},
+               {"a\xbf", 1},
+               {"\xc0\x80", 0},
+               {"\xc1\xbf", 0},
+               {"\xc3", 0},
+               {"\xc3(", 0},
+               {"\xe0\x9f\xbf", 0},
+               {"\xed\xa0\x80", 0},
+               {"\xed\xbf\xbf", 0},
+               {"\xe2\x82", 0},
+               {"\xf0\x8f\xbf\xbf", 0},
+               {"\xf4\x90\x80\x80", 0},
+               {"\xf5\x80\x80\x80", 0},
+               {"\xfe", 0},
+               {"12345678\xc3\xa9\xff", 10},
                {"\xf0\x9f\x98", 0}};
-    for (size_t k = 0; k < ARRAY_LEN(good); k++) assert_true(str_is_utf8(str_z(good[k])));
+    for (size_t k = 0; k < ARRAY_LEN(good); k++)
+        assert_true(str_is_utf8(str_z(good[k])));
     for (size_t k = 0; k < ARRAY_LEN(bad); k++) {
         assert_false(str_is_utf8(str_z(bad[k].in)));
         assert_int_equal(str_utf8_valid(str_z(bad[k].in)), bad[k].at);
@@ -212,9 +236,9 @@ static void utf8(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(compare),   cmocka_unit_test(search),    cmocka_unit_test(take_and_drop),
-        cmocka_unit_test(cut),       cmocka_unit_test(numbers),   cmocka_unit_test(durations),
-        cmocka_unit_test(sizes),     cmocka_unit_test(distance),  cmocka_unit_test(duplicate),
+        cmocka_unit_test(compare), cmocka_unit_test(search),   cmocka_unit_test(take_and_drop),
+        cmocka_unit_test(cut),     cmocka_unit_test(numbers),  cmocka_unit_test(durations),
+        cmocka_unit_test(sizes),   cmocka_unit_test(distance), cmocka_unit_test(duplicate),
         cmocka_unit_test(utf8),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,7 +18,8 @@ static void grows(void **state)
     text_printf(&t, "-%d-", 7);
     assert_str(text_str(&t), "abc-7-");
     assert_int_equal(t.p[t.n], 0);
-    for (int i = 0; i < 10000; i++) text_chr(&t, (char)('a' + i % 26));
+    for (int i = 0; i < 10000; i++)
+        text_chr(&t, (char)('a' + i % 26));
     text_printf(&t, "%*s", 5000, "end"); /* longer than the room */
     assert_int_equal(t.n, 6 + 10000 + 5000);
     assert_true(str_ends(text_str(&t), STR("  end")));
@@ -69,7 +70,11 @@ static void quoting(void **state)
         {{"\b\f\n\r\t", 5}, "\"\\b\\f\\n\\r\\t\""},
         {{"\0\x1f\x7f", 3}, "\"\\u0000\\u001f\x7f\""},
         {{"\xc3\xa9\xf0\x9f\x98\x80", 6}, "\"\xc3\xa9\xf0\x9f\x98\x80\""},
-        {{"a\xff" "b", 3}, "\"a\xef\xbf\xbd" "b\""},
+        {{"a\xff"
+          "b",
+          3},
+         "\"a\xef\xbf\xbd"
+         "b\""},
         {{"\xed\xa0\x80", 3}, "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""},
         {{"\xc3", 1}, "\"\xef\xbf\xbd\""},
     };
@@ -106,8 +111,9 @@ static void commas(void **state)
     json_key(&t, "c\n");
     json_str(&t, STR_NONE);
     json_close(&t, '}');
-    assert_str(text_str(&t), "{\"a\":\"x\",\"b\":-9223372036854775808,\"list\":[1,true,false,null,\"s\","
-                             "{\"r\":1},[],{}],\"c\\n\":\"\"}");
+    assert_str(text_str(&t),
+               "{\"a\":\"x\",\"b\":-9223372036854775808,\"list\":[1,true,false,null,\"s\","
+               "{\"r\":1},[],{}],\"c\\n\":\"\"}");
     text_fini(&t);
 }
 

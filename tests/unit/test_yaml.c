@@ -25,10 +25,13 @@ static void values(void **state)
         {"a: 1 # comment\n# another\nb: 'x # y'", "{a:1,b:\"x # y\"}"},
         {"%YAML 1.1\n---\na: 1\n...\n", "{a:1}"},
         {"%YAML 1.2\n--- {a: 1}\n", "{a:1}"},
-        {"\xef\xbb\xbf" "a: 1", "{a:1}"},
+        {"\xef\xbb\xbf"
+         "a: 1",
+         "{a:1}"},
         {"a: 1\r\nb: 2\r\n", "{a:1,b:2}"},
         {"a: &x 1\nb: *x", "{a:1,b:1}"},
-        {"a: &x {k: [1, 2]}\nb: *x\nc: [*x, *x]", "{a:{k:[1,2]},b:{k:[1,2]},c:[{k:[1,2]},{k:[1,2]}]}"},
+        {"a: &x {k: [1, 2]}\nb: *x\nc: [*x, *x]",
+         "{a:{k:[1,2]},b:{k:[1,2]},c:[{k:[1,2]},{k:[1,2]}]}"},
         {"a: &x 1\nb: &x 2\nc: *x", "{a:1,b:2,c:2}"},
         {"- &x a\n- {*x : 1}", "[a,{a:1}]"},
         {"- &x null\n- {*x : 1}", "[null,{null:1}]"},
@@ -47,7 +50,8 @@ static void plain_or_quoted(void **state)
 {
     (void)state;
     struct node *root;
-    struct node_tree *t = read_good(node_read_yaml, STR("a: 1\nb: '1'\nc: \"1\"\nd: |\n  1\ne: ~\n'f': 1"), &root);
+    struct node_tree *t =
+        read_good(node_read_yaml, STR("a: 1\nb: '1'\nc: \"1\"\nd: |\n  1\ne: ~\n'f': 1"), &root);
     static const struct {
         const char *key;
         uint8_t type, plain;
@@ -75,10 +79,11 @@ static void places(void **state)
 {
     (void)state;
     struct node *root;
-    struct node_tree *t = read_good(node_read_yaml,
-                                    STR("\xef\xbb\xbf# comment\nlisten:\n  - address: x\n    tls: {key: 'k'}\n"
-                                        "\xc3\xa9\xc3\xa9: [1, \xe2\x82\xac, 3]\nempty:\nlast: &x\n  y: 1\nalias: *x\n"),
-                                    &root);
+    struct node_tree *t = read_good(
+        node_read_yaml,
+        STR("\xef\xbb\xbf# comment\nlisten:\n  - address: x\n    tls: {key: 'k'}\n"
+            "\xc3\xa9\xc3\xa9: [1, \xe2\x82\xac, 3]\nempty:\nlast: &x\n  y: 1\nalias: *x\n"),
+        &root);
     check_place(root, 2, 1);
     check_place(node_key(root, STR("listen")), 2, 1);
     const struct node *list = node_getz(root, "listen"), *first = node_at(list, 0);
@@ -98,8 +103,9 @@ static void places(void **state)
     node_tree_free(t);
 }
 
-#define NO_KEY_HERE \
-    "a ':' stands where no key can be, expected a key on a line of its own, or quotes around text that holds ': '"
+#define NO_KEY_HERE                                                                                \
+    "a ':' stands where no key can be, expected a key on a line of its own, or quotes around "     \
+    "text that holds ': '"
 
 static void broken_syntax(void **state)
 {
@@ -107,38 +113,65 @@ static void broken_syntax(void **state)
     static const struct broken table[] = {
         {"a: b: c", "1:5: error: " NO_KEY_HERE},
         {"a: 1\n b: 2", "2:3: error: " NO_KEY_HERE},
-        {"a: [1, 2\nb: 3\n", "2:2: error: a list in brackets does not go on like this (in the list that begins at 1:4), expected ',' or ']'"},
-        {"a: {b: 1]", "1:9: error: a map in braces does not go on like this (in the map that begins at 1:4), expected ',' or '}'"},
-        {"a: [1", "1:6: error: a list in brackets does not go on like this (in the list that begins at 1:4), expected ',' or ']'"},
-        {"a: [1\n", "2:1: error: a list in brackets does not go on like this (in the list that begins at 1:4), expected ',' or ']'"},
-        {"a: {b: 1", "1:9: error: a map in braces does not go on like this (in the map that begins at 1:4), expected ',' or '}'"},
-        {"a: [1]]", "1:7: error: this does not continue the map above (in the map that begins at 1:1), expected a key at the same indentation as the others"},
-        {"a: \"x\nb: 1", "1:4: error: the quoted text that begins here does not end, expected a closing quote"},
-        {"a: 'x\nb: 1", "1:4: error: the quoted text that begins here does not end, expected a closing quote"},
-        {"a: 'it's'", "1:8: error: this does not continue the map above (in the map that begins at 1:1), expected a key at the same indentation as the others"},
-        {"a:\n  - 1\n b: 2", "3:2: error: this does not continue the map above (in the map that begins at 1:1), expected a key at the same indentation as the others"},
-        {"- 1\nb: 2", "2:1: error: this does not continue the list above (in the list that begins at 1:1), expected '- ' at the same indentation as the others"},
-        {"a: 1\nfoo\nb: 2", "3:1: error: text that is neither a key nor a value (in the key that begins at 2:1), expected 'key: value'"},
-        {"a: - b", "1:4: error: a '- ' stands where no list can begin, expected the list on the next line, indented"},
-        {"a: @x", "1:4: error: an unquoted value cannot begin with '@', expected quotes around the value"},
-        {"a: `x`", "1:4: error: an unquoted value cannot begin with '`', expected quotes around the value"},
-        {"\xc3\xa9: %x", "1:4: error: an unquoted value cannot begin with '%', expected quotes around the value"},
+        {"a: [1, 2\nb: 3\n", "2:2: error: a list in brackets does not go on like this (in the list "
+                             "that begins at 1:4), expected ',' or ']'"},
+        {"a: {b: 1]", "1:9: error: a map in braces does not go on like this (in the map that "
+                      "begins at 1:4), expected ',' or '}'"},
+        {"a: [1", "1:6: error: a list in brackets does not go on like this (in the list that "
+                  "begins at 1:4), expected ',' or ']'"},
+        {"a: [1\n", "2:1: error: a list in brackets does not go on like this (in the list that "
+                    "begins at 1:4), expected ',' or ']'"},
+        {"a: {b: 1", "1:9: error: a map in braces does not go on like this (in the map that begins "
+                     "at 1:4), expected ',' or '}'"},
+        {"a: [1]]", "1:7: error: this does not continue the map above (in the map that begins at "
+                    "1:1), expected a key at the same indentation as the others"},
+        {"a: \"x\nb: 1",
+         "1:4: error: the quoted text that begins here does not end, expected a closing quote"},
+        {"a: 'x\nb: 1",
+         "1:4: error: the quoted text that begins here does not end, expected a closing quote"},
+        {"a: 'it's'", "1:8: error: this does not continue the map above (in the map that begins at "
+                      "1:1), expected a key at the same indentation as the others"},
+        {"a:\n  - 1\n b: 2",
+         "3:2: error: this does not continue the map above (in the map that begins at 1:1), "
+         "expected a key at the same indentation as the others"},
+        {"- 1\nb: 2", "2:1: error: this does not continue the list above (in the list that begins "
+                      "at 1:1), expected '- ' at the same indentation as the others"},
+        {"a: 1\nfoo\nb: 2", "3:1: error: text that is neither a key nor a value (in the key that "
+                            "begins at 2:1), expected 'key: value'"},
+        {"a: - b", "1:4: error: a '- ' stands where no list can begin, expected the list on the "
+                   "next line, indented"},
+        {"a: @x",
+         "1:4: error: an unquoted value cannot begin with '@', expected quotes around the value"},
+        {"a: `x`",
+         "1:4: error: an unquoted value cannot begin with '`', expected quotes around the value"},
+        {"\xc3\xa9: %x",
+         "1:4: error: an unquoted value cannot begin with '%', expected quotes around the value"},
         {"a:\n\tb: 1", "2:1: error: a tab is used for indentation, expected spaces"},
         {"a:\n  b: 1\n\tc: 1", "3:1: error: a tab is used for indentation, expected spaces"},
         {"a:\n  \tb: 1", "2:3: error: a tab is used for indentation, expected spaces"},
         {"a: |\n\tx", "2:1: error: a tab is used for indentation, expected spaces"},
-        {"a: \"\\q\"", "1:5: error: unknown escape in double quotes: backslash and 'q', expected a known escape, or single quotes around the text"},
-        {"re: \"^\\d+$\"", "1:7: error: unknown escape in double quotes: backslash and 'd', expected a known escape, or single quotes around the text"},
-        {"a: \"\\ud800\"", "1:7: error: an escape that is no Unicode character (while parsing a quoted scalar that begins at 1:4)"},
-        {"a: \"\\u12x\"", "1:7: error: a malformed escape (while parsing a quoted scalar that begins at 1:4), expected hexadecimal digits"},
-        {"a: 1\n...\nb: 1", "3:1: error: text behind the end of the document, expected one document per file"},
+        {"a: \"\\q\"", "1:5: error: unknown escape in double quotes: backslash and 'q', expected a "
+                       "known escape, or single quotes around the text"},
+        {"re: \"^\\d+$\"", "1:7: error: unknown escape in double quotes: backslash and 'd', "
+                           "expected a known escape, or single quotes around the text"},
+        {"a: \"\\ud800\"", "1:7: error: an escape that is no Unicode character (while parsing a "
+                           "quoted scalar that begins at 1:4)"},
+        {"a: \"\\u12x\"", "1:7: error: a malformed escape (while parsing a quoted scalar that "
+                          "begins at 1:4), expected hexadecimal digits"},
+        {"a: 1\n...\nb: 1",
+         "3:1: error: text behind the end of the document, expected one document per file"},
         {"%YAML 3.0\n---\na: 1", "1:1: error: an unknown YAML version, expected %YAML 1.1 or 1.2"},
-        {"a: !x!y z", "1:4: error: a tag with an unknown prefix (while parsing a node that begins at 1:4), expected no tag"},
+        {"a: !x!y z", "1:4: error: a tag with an unknown prefix (while parsing a node that begins "
+                      "at 1:4), expected no tag"},
         {"a: & b", "1:4: error: an unquoted '&' begins an anchor, expected a name behind it"},
-        {"a: *", "1:4: error: an unquoted '*' begins an alias, expected a name behind it, or quotes around the text"},
-        {"[a, b", "1:6: error: a list in brackets does not go on like this (in the list that begins at 1:1), expected ',' or ']'"},
-        {"{: 1}", "1:2: error: a value is missing (while parsing a flow node that begins at 1:2), expected a value"},
-        {"'", "1:1: error: the quoted text that begins here does not end, expected a closing quote"},
+        {"a: *", "1:4: error: an unquoted '*' begins an alias, expected a name behind it, or "
+                 "quotes around the text"},
+        {"[a, b", "1:6: error: a list in brackets does not go on like this (in the list that "
+                  "begins at 1:1), expected ',' or ']'"},
+        {"{: 1}", "1:2: error: a value is missing (while parsing a flow node that begins at 1:2), "
+                  "expected a value"},
+        {"'",
+         "1:1: error: the quoted text that begins here does not end, expected a closing quote"},
     };
     check_broken(node_read_yaml, table, ARRAY_LEN(table));
 }
@@ -147,17 +180,20 @@ static void refused_features(void **state)
 {
     (void)state;
     static const struct broken table[] = {
-        {"a: 1\n---\nb: 1", "2:1: error: a second document begins here, expected one document per file"},
+        {"a: 1\n---\nb: 1",
+         "2:1: error: a second document begins here, expected one document per file"},
         {"a: &x [*x]", "1:8: error: alias '*x' stands inside the value that it names"},
         {"a: &x {b: {c: *x}}", "1:15: error: alias '*x' stands inside the value that it names"},
-        {"a: *x\nb: &x 1", "1:4: error: unknown alias '*x', expected an anchor that is defined above"},
+        {"a: *x\nb: &x 1",
+         "1:4: error: unknown alias '*x', expected an anchor that is defined above"},
         {"a: !Sub x", "1:4: error: unknown tag '!Sub', expected no tag"},
         {"a: !!binary x", "1:4: error: unknown tag '!!binary', expected no tag"},
         {"a: !!map x", "1:4: error: unknown tag '!!map', expected no tag"},
         {"a: !!seq {b: 1}", "1:4: error: unknown tag '!!seq', expected no tag"},
         {"a: !!set {b}", "1:4: error: unknown tag '!!set', expected no tag"},
         {"a: !!null x", "1:4: error: tag '!!null' on a value, expected nothing, ~ or null"},
-        {"b: &x {c: 1}\na:\n  <<: *x", "3:3: error: merge keys ('<<') are not supported, expected the keys themselves"},
+        {"b: &x {c: 1}\na:\n  <<: *x",
+         "3:3: error: merge keys ('<<') are not supported, expected the keys themselves"},
         {"[1]: 2", "1:1: error: a list or a map as a key, expected text"},
         {"? {a: 1}\n: 2", "1:3: error: a list or a map as a key, expected text"},
         {"- &x [1]\n- {*x : 2}", "2:4: error: a list or a map as a key, expected text"},
@@ -179,7 +215,9 @@ static void bytes(void **state)
         {"a: \xef\xbf\xbf", "1:4: error: control character U+FFFF"},
         {"a: 1\r\nb: \xff", "2:4: error: byte 0xff is not valid UTF-8"},
         {"a: \xed\xa0\x80", "1:4: error: byte 0xed is not valid UTF-8"},
-        {"\xff\xfe" "a", "1:1: error: byte 0xff is not valid UTF-8, expected UTF-8, not UTF-16"},
+        {"\xff\xfe"
+         "a",
+         "1:1: error: byte 0xff is not valid UTF-8, expected UTF-8, not UTF-16"},
     };
     check_broken(node_read_yaml, table, ARRAY_LEN(table));
     char *got = read_broken(node_read_yaml, str_n("a: x\0y", 6), NULL);
@@ -192,12 +230,15 @@ static void duplicates(void **state)
     (void)state;
     static const struct broken table[] = {
         {"a: 1\nlisten: 1\nb: {c: 1, c: 2}\nlisten: 2",
-         "3:11: error: duplicate key 'c', first at line 3\n4:1: error: duplicate key 'listen', first at line 2"},
-        {"a: 1\n'a': 2\n\"\\x61\": 3",
-         "2:1: error: duplicate key 'a', first at line 1\n3:1: error: duplicate key 'a', first at line 1"},
-        {"x:\n  a: 1\n  a: 2\ny: @", "3:3: error: duplicate key 'a', first at line 2\n"
-                                    "4:4: error: an unquoted value cannot begin with '@', expected quotes around the value"},
-        {"a: 1\na: 2\ny: !no x", "2:1: error: duplicate key 'a', first at line 1\n3:4: error: unknown tag '!no', expected no tag"},
+         "3:11: error: duplicate key 'c', first at line 3\n4:1: error: duplicate key 'listen', "
+         "first at line 2"},
+        {"a: 1\n'a': 2\n\"\\x61\": 3", "2:1: error: duplicate key 'a', first at line 1\n3:1: "
+                                       "error: duplicate key 'a', first at line 1"},
+        {"x:\n  a: 1\n  a: 2\ny: @",
+         "3:3: error: duplicate key 'a', first at line 2\n"
+         "4:4: error: an unquoted value cannot begin with '@', expected quotes around the value"},
+        {"a: 1\na: 2\ny: !no x", "2:1: error: duplicate key 'a', first at line 1\n3:4: error: "
+                                 "unknown tag '!no', expected no tag"},
         {"- &x a\n- a: 1\n  *x : 2", "3:3: error: duplicate key 'a', first at line 2"},
     };
     check_broken(node_read_yaml, table, ARRAY_LEN(table));
@@ -214,11 +255,14 @@ static void limits(void **state)
 {
     (void)state;
     struct node_limits small = {.depth = 3, .nodes = 6, .bytes = 40};
-    check_limit(STR("[[[[1]]]]"), small, "1:4: error: lists and maps are nested too deeply, expected at most 3 levels");
+    check_limit(STR("[[[[1]]]]"), small,
+                "1:4: error: lists and maps are nested too deeply, expected at most 3 levels");
     check_limit(STR("- &x [1]\n- [[*x]]"), (struct node_limits){.depth = 3},
                 "2:5: error: lists and maps are nested too deeply, expected at most 3 levels");
-    check_limit(STR("[1,2,3,4,5,6]"), small, "1:12: error: the document has too many values, expected at most 6");
-    check_limit(STR("- &x [1, 2]\n- *x"), small, "2:3: error: the document has too many values, expected at most 6");
+    check_limit(STR("[1,2,3,4,5,6]"), small,
+                "1:12: error: the document has too many values, expected at most 6");
+    check_limit(STR("- &x [1, 2]\n- *x"), small,
+                "2:3: error: the document has too many values, expected at most 6");
     check_limit(STR("a: 12345678901234567890123456789012345678"), small,
                 "error: the document is too large, expected at most 40 bytes");
     struct diag d;
@@ -233,7 +277,8 @@ static void limits(void **state)
     deep[20000] = '\0';
     check_limit(str_n(deep, 20000), (struct node_limits){0, 0, 0},
                 "1:65: error: lists and maps are nested too deeply, expected at most 64 levels");
-    for (size_t i = 0; i < 20000; i += 2) memcpy(deep + i, "- ", 2);
+    for (size_t i = 0; i < 20000; i += 2)
+        memcpy(deep + i, "- ", 2);
     check_limit(str_n(deep, 20000), (struct node_limits){0, 0, 0},
                 "1:129: error: lists and maps are nested too deeply, expected at most 64 levels");
 }
@@ -248,7 +293,8 @@ static void billion_laughs(void **state)
     text_addz(&t, "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
     for (int i = 1; i < 12; i++) {
         text_printf(&t, "a%d: &a%d [", i, i);
-        for (int k = 0; k < 10; k++) text_printf(&t, "%s*a%d", k ? ", " : "", i - 1);
+        for (int k = 0; k < 10; k++)
+            text_printf(&t, "%s*a%d", k ? ", " : "", i - 1);
         text_addz(&t, "]\n");
     }
     diag_init(&d);
@@ -267,7 +313,8 @@ static void directives_are_bounded(void **state)
     struct text t;
     struct node *root;
     text_init(&t);
-    for (int i = 0; i < 32; i++) text_printf(&t, "%%TAG !t%d! tag:x,\n", i);
+    for (int i = 0; i < 32; i++)
+        text_printf(&t, "%%TAG !t%d! tag:x,\n", i);
     size_t n = t.n;
     text_addz(&t, "---\na: x %TAG\n");
     node_tree_free(read_good(node_read_yaml, text_str(&t), &root));
@@ -302,10 +349,17 @@ static void prefixes_never_crash(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(values),        cmocka_unit_test(plain_or_quoted),  cmocka_unit_test(places),
-        cmocka_unit_test(broken_syntax), cmocka_unit_test(refused_features), cmocka_unit_test(bytes),
-        cmocka_unit_test(duplicates),    cmocka_unit_test(limits),           cmocka_unit_test(billion_laughs),
-        cmocka_unit_test(directives_are_bounded), cmocka_unit_test(prefixes_never_crash),
+        cmocka_unit_test(values),
+        cmocka_unit_test(plain_or_quoted),
+        cmocka_unit_test(places),
+        cmocka_unit_test(broken_syntax),
+        cmocka_unit_test(refused_features),
+        cmocka_unit_test(bytes),
+        cmocka_unit_test(duplicates),
+        cmocka_unit_test(limits),
+        cmocka_unit_test(billion_laughs),
+        cmocka_unit_test(directives_are_bounded),
+        cmocka_unit_test(prefixes_never_crash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cmocka with what it needs, and assertions on string views: included by every unit test of floor 0. */
+/* cmocka with what it needs, and assertions on string views: included by every unit test of floor
+ * 0. */
 #ifndef UNIT_H
 #define UNIT_H
 
@@ -15,7 +16,8 @@
 /* The view holds exactly this text. */
 static inline void check_str_at(str got, const char *want, const char *file, int line)
 {
-    if (str_eqz(got, want)) return;
+    if (str_eqz(got, want))
+        return;
     print_error("got  \"%.*s\" (%zu bytes)\nwant \"%s\"\n", STR_ARG(got), got.n, want);
     _fail(file, line);
 }
@@ -24,7 +26,8 @@ static inline void check_str_at(str got, const char *want, const char *file, int
 /* The text holds this part. */
 static inline void check_has_at(str got, const char *part, const char *file, int line)
 {
-    if (str_find(got, str_z(part)) < got.n) return;
+    if (str_find(got, str_z(part)) < got.n)
+        return;
     print_error("\"%.*s\"\ndoes not hold \"%s\"\n", STR_ARG(got), part);
     _fail(file, line);
 }
