@@ -15,16 +15,16 @@ static int check_version(struct h1_head *p, str v)
     return h1_refuse(p, p->response ? 502 : 400, "malformed HTTP version");
 }
 
-static int check_method(struct h1_head *p)
+int h1_guard_method(struct h1_head *p, str method)
 {
     static const char *const refused[] = {
         "CONNECT", "PRI", "SOURCE", "DESCRIBE", "ANNOUNCE", "SETUP", "PLAY", "PAUSE", "TEARDOWN",
         "GET_PARAMETER", "SET_PARAMETER", "REDIRECT", "RECORD", "FLUSH",
     };
-    if (!hdr_name_ok(p->method)) return h1_refuse(p, 400, "malformed method");
-    if (http_method_of(p->method) != M_OTHER) return 0;
+    if (!hdr_name_ok(method)) return h1_refuse(p, 400, "malformed method");
+    if (http_method_of(method) != M_OTHER) return 0;
     for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
-        if (str_eqz(p->method, refused[i])) return h1_refuse(p, 501, "method not served");
+        if (str_eqz(method, refused[i])) return h1_refuse(p, 501, "method not served");
     }
     return 0;
 }
@@ -50,7 +50,7 @@ static int request_line(struct h1_head *p, str line)
                                    : h1_refuse(p, 400, "malformed request line");
     }
     p->method = method;
-    int rc = check_method(p);
+    int rc = h1_guard_method(p, method);
     if (rc != 0) return rc;
     str target = str_cut(&rest, ' ');
     p->target = target;

@@ -9,6 +9,8 @@
 
 /* base[0..n) is the first line with its LF. Sets method, target, minor or status. */
 int h1_guard_line(struct h1_head *, const char *base, size_t n);
+/* A token, and none of the methods that are no business of a gateway (CONNECT, RTSP's, ICE's). */
+int h1_guard_method(struct h1_head *, str method);
 /* The whole head of n bytes or less, first line of `line` bytes: every line ends in CRLF and nothing stands between them. Trims
  * values, sets proto bits, returns the exact length of the head. */
 int64_t h1_guard_lines(struct h1_head *, const char *base, size_t line, size_t n);

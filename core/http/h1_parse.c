@@ -8,7 +8,7 @@ _Static_assert(LLHTTP_STRICT_MODE == 1, "llhttp has to be strict");
 
 static int stop(struct h1_head *p, unsigned status, const char *why)
 {
-    h1_refuse(p, status, why);
+    h1_refuse(p, p->response ? 502 : status, why);
     return HPE_USER;
 }
 
@@ -110,15 +110,15 @@ void h1_head_move(struct h1_head *p, const char *to)
     p->meta.host.p = moved(p->meta.host.p, from, to);
 }
 
-/* "HTTP/" and a digit, a dot, a digit, as far as it has come. */
-static bool base_version(str v)
+/* "HTTP/" and a digit, a dot, a digit, as far as it has come, and not a version of ours. */
+static bool other_version(str v)
 {
     static const char form[] = "HTTP/#.#";
     if (v.n < 6) return false;
     for (size_t i = 0; i < v.n && i < 8; i++) {
         if (form[i] == '#' ? v.p[i] < '0' || v.p[i] > '9' : v.p[i] != form[i]) return false;
     }
-    return true;
+    return v.n < 8 || memcmp(v.p, "HTTP/1.", 7) != 0 || v.p[7] > '1';
 }
 
 /* Why llhttp stopped, in terms of the first line when it lies there. */
@@ -127,15 +127,14 @@ static int refused(struct h1_head *p, llhttp_errno_t err, size_t n)
     if (p->bad) return E_PROTO;
     if (p->response) return h1_refuse(p, 502, llhttp_get_error_reason(&p->ll));
     if (err == HPE_PAUSED_H2_UPGRADE) return h1_refuse(p, 505, "HTTP/2 preface on an HTTP/1 connection");
-    if (err == HPE_INVALID_METHOD) {
-        const char *end = memchr(p->base, ' ', n);
-        return hdr_name_ok(str_n(p->base, end ? (size_t)(end - p->base) : n))
-                   ? h1_refuse(p, 501, "unknown method")
-                   : h1_refuse(p, 400, "malformed method");
+    if (!p->line_ok) {
+        str method = str_take(str_n(p->base, n), str_chr(str_n(p->base, n), ' '));
+        if (h1_guard_method(p, method) != 0) return E_PROTO;
     }
+    if (err == HPE_INVALID_METHOD) return h1_refuse(p, 501, "unknown method");
     if (err == HPE_INVALID_VERSION) {
         const char *word = memrchr(p->base, ' ', n);
-        return word && base_version(str_n(word + 1, n - (size_t)(word + 1 - p->base)))
+        return word && other_version(str_n(word + 1, n - (size_t)(word + 1 - p->base)))
                    ? h1_refuse(p, 505, "not HTTP/1.0 or HTTP/1.1")
                    : h1_refuse(p, 400, "malformed HTTP version");
     }

@@ -302,6 +302,13 @@ void kit_close(struct kit *k)
     text_fini(&k->log);
 }
 
+void kit_answer(struct kit *k, unsigned status, const char *body)
+{
+    assert_non_null(k->held);
+    answer(k->held, status, str_z(body));
+    loop_flush(k->l);
+}
+
 int kit_connect(struct kit *k)
 {
     int sv[2];

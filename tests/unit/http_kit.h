@@ -33,6 +33,8 @@ struct kit {
 
 void kit_open(struct kit *);
 void kit_close(struct kit *); /* asserts that nothing is left */
+/* KIT_HOLD: answers the held stream now. */
+void kit_answer(struct kit *, unsigned status, const char *body);
 /* A client's end of a new connection to the server. */
 int kit_connect(struct kit *);
 /* Turns the loop without waiting until nothing happens. */
