@@ -37,6 +37,7 @@ void master_worker_init(struct master *m)
 {
     timer_init(&m->restart, on_restart);
     timer_init(&m->deadline, on_deadline);
+    m->chan.fd = -1;
 }
 
 /* Questions */
@@ -187,7 +188,8 @@ static void on_worker_end(struct child *c, int status)
     timer_cancel(&m->deadline);
     m->state = WORKER_NONE;
     snprintf(why, sizeof why, "the worker ended with %s", child_status_text(status, text, sizeof text));
-    if (!(m->stopping && clean)) log_line(clean ? LOG_WARN : LOG_ERROR, "%s", why);
+    bool told = (m->stopping && clean) || (m->told_why && !m->ever_ready);
+    if (!told) log_line(clean ? LOG_WARN : LOG_ERROR, "%s", why);
     fail_asks(m);
     master_reload_died(m, why);
     if (m->stopping) {

@@ -113,7 +113,8 @@ static void bind_error(struct diag *d, const struct gateway *g, const struct gw_
                        : err == EACCES   ? "a port above 1023, or the capability CAP_NET_BIND_SERVICE"
                        : err == EADDRNOTAVAIL ? "an address of this machine"
                                               : NULL;
-    struct diag_at at = gl->node ? node_where(g->tree, gl->node) : (struct diag_at){.file = NULL};
+    const struct node *n = node_getz(gl->node, "address");
+    struct diag_at at = node_where(g->tree, n ? n : gl->node);
     char where[80];
     snprintf(where, sizeof where, "listen[%u].address", (unsigned)(gl - g->listeners));
     diag_error(d, at, where, hint, "cannot listen on %.*s: %s", STR_ARG(gl->text), strerror(err));
