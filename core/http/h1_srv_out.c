@@ -265,6 +265,18 @@ static void after_write(struct h1_conn *c)
     if (x->answered && x->out.bytes == 0 && !x->aborted) finish(c);
 }
 
+/* Would a cut answer look whole, because its end is the connection's end? */
+static bool cut_unseen(const struct h1_xchg *x)
+{
+    return x->st.head_sent && x->framing == H1_F_NONE && !x->no_body;
+}
+
+static void end_and_close(struct h1_conn *c, enum srv_end why)
+{
+    h1_srv_end(c, why);
+    h1_srv_close(c);
+}
+
 void h1_srv_flush(struct flusher *f)
 {
     struct h1_conn *c = CONTAINER_OF(f, struct h1_conn, flusher);
@@ -274,13 +286,12 @@ void h1_srv_flush(struct flusher *f)
     }
     if (c->state == H1_S_LIVE) {
         if (c->x->aborted) {
-            h1_srv_end(c, SRV_ABORTED);
-            h1_srv_close(c);
+            if (cut_unseen(c->x)) sock_reset(c->io.fd);
+            end_and_close(c, SRV_ABORTED);
             return;
         }
         if (!h1_srv_blocked(c) && write_out(c) != 0) {
-            h1_srv_end(c, SRV_CLIENT_GONE);
-            h1_srv_close(c);
+            end_and_close(c, SRV_CLIENT_GONE);
             return;
         }
         after_write(c);
@@ -296,8 +307,7 @@ void h1_srv_writable(struct ev_loop *ev, ev_io *io, int revents)
     if (c->state != H1_S_LIVE) {
         ev_io_stop(ev, io);
     } else if (write_out(c) != 0) {
-        h1_srv_end(c, SRV_CLIENT_GONE);
-        h1_srv_close(c);
+        end_and_close(c, SRV_CLIENT_GONE);
     } else {
         loop_dirty(l, &c->flusher); /* room, the end, the timer */
     }

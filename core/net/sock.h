@@ -14,6 +14,7 @@ int sock_error(int fd);                     /* SO_ERROR as -errno, or 0 */
 int sock_local(int fd, struct addr *);
 int sock_peer(int fd, struct addr *);
 void sock_nodelay(int fd);
+void sock_reset(int fd); /* closing it will reset the connection (TCP) */
 /* Unix stream sockets for control. mode: of the file. A stale file without a listener is replaced. */
 int sock_unix_listen(const char *path, unsigned mode);
 int sock_unix_connect(const char *path);
