@@ -72,3 +72,12 @@ const char *deposit_key(char out[DEPOSIT_KEY_MAX], str address, unsigned index)
     snprintf(out, DEPOSIT_KEY_MAX, "%.*s#%u", (int)(address.n < 140 ? address.n : 140), address.p, index);
     return out;
 }
+
+const char *deposit_file(str key, char out[DEPOSIT_KEY_MAX])
+{
+    size_t from = str_find(key, STR("unix:/")), end = key.n;
+    while (end > from && key.p[end - 1] != '#') end--;
+    if (from == key.n || end <= from + 6) return NULL;
+    snprintf(out, DEPOSIT_KEY_MAX, "%.*s", (int)(end - 1 - from - 5), key.p + from + 5);
+    return out;
+}

@@ -26,6 +26,8 @@ int deposit_put(struct deposits *, str key, int fd) MUST_USE;
 int deposit_drop(struct deposits *, str key);
 /* Takes the descriptor out; the caller owns it. -1: none. */
 int deposit_take(struct deposits *, str key);
+/* The file of a key's unix socket ("unix:/run/x.sock#0"), for its removal; NULL: it has none. */
+const char *deposit_file(str key, char out[DEPOSIT_KEY_MAX]);
 /* The key of a listener's i-th socket. */
 const char *deposit_key(char out[DEPOSIT_KEY_MAX], str address, unsigned index);
 

@@ -48,6 +48,17 @@ void master_finish(struct master *m, int code)
     loop_stop(m->loop);
 }
 
+/* The worker closes its own: clients are refused from now on. */
+static void let_go(struct master *m)
+{
+    char file[DEPOSIT_KEY_MAX];
+    LIST_EACH(&m->deposits.all, it) {
+        const char *path = deposit_file(str_z(LIST_ITEM(it, struct deposit, link)->key), file);
+        if (path) (void)unlink(path);
+    }
+    deposits_fini(&m->deposits);
+}
+
 void master_stop(struct master *m, bool fast, uint64_t ticket)
 {
     struct master_waiter *w = ticket ? calloc(1, sizeof *w) : NULL;
@@ -65,7 +76,7 @@ void master_stop(struct master *m, bool fast, uint64_t ticket)
         if (m->first_trial) trial_cancel(m->first_trial);
         m->first_trial = NULL;
         timer_cancel(&m->restart);
-        deposits_fini(&m->deposits); /* the worker closes its own: clients are refused from now on */
+        let_go(m);
     }
     master_worker_stop(m);
 }

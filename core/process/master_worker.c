@@ -141,7 +141,9 @@ static void on_msg(struct chan *c, struct chan_msg *msg)
         if (m->stopping) close(fd);
         else if (deposit_put(&m->deposits, msg->text, fd) != 0) log_error("a listening socket could not be kept");
     } else if (str_eqz(verb, "withdraw")) {
-        (void)deposit_drop(&m->deposits, msg->text);
+        char file[DEPOSIT_KEY_MAX];
+        const char *path = deposit_file(msg->text, file);
+        if (deposit_drop(&m->deposits, msg->text) == 0 && path) (void)unlink(path);
     } else if (str_eqz(verb, "ready")) {
         on_ready(m, msg->text);
     } else if (str_eqz(verb, "failed")) {

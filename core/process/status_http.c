@@ -101,7 +101,8 @@ static void on_head(struct srv_stream *st)
 
 static void on_bad(struct srv_stream *st, const struct srv_bad *bad)
 {
-    plain(st, bad->status, bad->reason);
+    str text = arena_cat(st->arena, 2, (str[]){str_z(bad->reason), STR("\n")});
+    plain(st, bad->status, text.p ? text.p : "bad request\n");
 }
 
 static void on_nothing(struct srv_stream *st)
@@ -145,7 +146,7 @@ struct status_http *status_http_new(struct worker *w)
 
 static const char *place_key(const struct place *p, char out[DEPOSIT_KEY_MAX])
 {
-    snprintf(out, DEPOSIT_KEY_MAX, "status %s", p->text);
+    snprintf(out, DEPOSIT_KEY_MAX, "status %s#0", p->text);
     return out;
 }
 

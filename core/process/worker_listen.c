@@ -192,6 +192,7 @@ void worker_listen_cancel(struct worker *w)
 {
     LIST_EACH_SAFE(&w->listeners, it) {
         struct wlistener *wl = LIST_ITEM(it, struct wlistener, link);
+        if (wl->is_new && wl->bound[0] && strncmp(wl->text, "unix:/", 6) == 0) (void)unlink(wl->text + 5);
         if (wl->is_new) listener_free(wl);
         else wl->stays = true;
     }

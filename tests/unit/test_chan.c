@@ -180,6 +180,10 @@ static void deposits_by_name(void **state)
     (void)state;
     deposits_init(&d);
     assert_string_equal(deposit_key(key, STR("127.0.0.1:80"), 3), "127.0.0.1:80#3");
+    assert_null(deposit_file(str_z(key), longer));
+    assert_string_equal(deposit_file(STR("unix:/run/a#b.sock#0"), longer), "/run/a#b.sock");
+    assert_string_equal(deposit_file(STR("status unix:/x#0"), longer), "/x");
+    assert_null(deposit_file(STR("unix:/x"), longer));
     assert_int_equal(deposit_put(&d, str_z(key), a), 0);
     assert_int_equal(deposit_put(&d, STR("other#0"), b), 0);
     assert_int_equal(d.count, 2);
