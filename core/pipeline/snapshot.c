@@ -113,6 +113,24 @@ static void build(struct pipeline *p, struct snapshot *s, struct diag *d)
         diag_error(d, (struct diag_at){0}, "", NULL, "out of memory");
 }
 
+/* The threads make their resolvers from the first conf; a change takes effect at the next start. */
+static void keep_resolver(struct pipeline *p, const struct gateway *gw)
+{
+    str servers = str_take(gw->resolver_servers, sizeof(p->resolver_servers) - 1);
+
+    if (p->has_resolver)
+        return;
+    memcpy(p->resolver_servers, servers.n ? servers.p : "", servers.n);
+    p->resolver = (struct resolver_conf){.servers = servers.n ? p->resolver_servers : NULL,
+                                         .timeout_ms = (unsigned)gw->resolver_timeout,
+                                         .tries = (unsigned)gw->resolver_tries,
+                                         .ttl_min_s = (unsigned)(gw->resolver_ttl_min / 1000),
+                                         .ttl_max_s = (unsigned)(gw->resolver_ttl_max / 1000),
+                                         .ttl_negative_s = (unsigned)(gw->resolver_ttl_negative / 1000),
+                                         .max_entries = 4096};
+    p->has_resolver = true;
+}
+
 struct snapshot *snapshot_build(struct pipeline *p, struct gateway *gw, struct diag *d)
 {
     struct snapshot *s = snapshot_new(p, gw);
@@ -124,8 +142,10 @@ struct snapshot *snapshot_build(struct pipeline *p, struct gateway *gw, struct d
         return NULL;
     }
     build(p, s, d);
-    if (d->errors == before)
+    if (d->errors == before) {
+        keep_resolver(p, gw);
         return s;
+    }
     snapshot_free(s);
     return NULL;
 }

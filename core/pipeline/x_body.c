@@ -41,7 +41,7 @@ static bool request_wanted(const struct exchange *x)
 
     if (f->collect || x->phase == X_REQ_BUFFER)
         return f->in.bytes <= f->max;
-    return x->proxy && x->integration_started && !f->blocked && f->out.bytes == 0 && proxy_room(x);
+    return x->proxy && x->integration_started && !f->blocked && proxy_room(x);
 }
 
 static void request_failed(struct exchange *x)

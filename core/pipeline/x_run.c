@@ -301,7 +301,8 @@ static void request_through(struct exchange *x)
         x_fail(x, GW_INTERNAL, "out of memory");
         return;
     }
-    x->phase = x->req_flow.whole ? X_REQ_BUFFER : X_INTEGRATION;
+    bool here = x->req_flow.edits && x->st->in_end; /* all has come already: its length stays known */
+    x->phase = x->req_flow.whole || here ? X_REQ_BUFFER : X_INTEGRATION;
     if (x->phase == X_REQ_BUFFER)
         x_request_pump(x);
 }

@@ -51,7 +51,7 @@ void x_response_headed(struct exchange *x)
         x_abort(x, "out of memory");
         return;
     }
-    if (f->whole) {
+    if (f->whole || (f->edits && f->in_end)) { /* all is here already: its length stays known */
         x->phase = X_RES_BUFFER;
         x_response_pump(x);
         return;

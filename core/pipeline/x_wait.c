@@ -218,8 +218,8 @@ int x_resume_token(sp_token token, uint64_t tag)
     struct loop *l = owner < LOOP_MAX ? atomic_load_explicit(&pl_loops[owner], memory_order_acquire) : NULL;
     struct resume_msg *r;
 
-    if (!l)
-        return E_ARG;
+    if (!l) /* nobody's, or of a thread that has ended */
+        return E_GONE;
     r = malloc(sizeof(*r));
     if (!r)
         return E_NOMEM;
