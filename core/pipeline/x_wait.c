@@ -227,7 +227,7 @@ int x_resume_token(sp_token token, uint64_t tag)
     int rc = slot_fire(&l->slots, token, tag);
     if (rc != 0) {
         free(r);
-        return rc;
+        return E_GONE; /* forged ones too: what never was is not there now */
     }
     mbox_post(&l->mbox, &r->msg);
     return 0;

@@ -154,6 +154,9 @@ static void read_values(struct reader *r, const struct sp_node *node, uint32_t o
         wrong(r, r->api->error(r->conf, node, "Host has one value"));
         return;
     }
+    if (count == 0)
+        wrong(r, r->api->error(r->conf, node, "header '" SP_FMT "' has an empty list of values",
+                               SP_ARG(name)));
     for (i = 0; i < count; i++) /* the first replaces, the others join it */
         add_value(r, r->api->at(node, i), i == 0 ? op : EDIT_ADD, name);
 }

@@ -56,8 +56,8 @@ def test_large_answers_stay_whole(make):
 
 
 def test_bytes_held_across_chunks_come_out_at_the_end(make):
-    sizes = [1000] * 50
-    data = os.urandom(50000)
+    sizes = [20000] * 100  # more than one read brings
+    data = os.urandom(2000000)
     gw, _ = busy(make, entries(2, pending=0, body=100, split=50, hold=90, across=True),
                  lambda _: response_bytes(200, None, data, chunked=True, sizes=sizes))
     for _ in range(10):

@@ -29,7 +29,8 @@ def test_hello(make):
 
 @pytest.mark.nochaos
 def test_hello_refuses_an_empty_text(make):
-    gw = make.gateway({"plugin_dirs": [BUILT], "plugins": [{"hello": {"text": ""}}]}, start=False)
+    conf = {"plugin_dirs": [BUILT], "plugins": [{"hello": {"text": ""}}], "upstreams": [upstream("backend", "127.0.0.1:9")]}
+    gw = make.gateway(conf, [plain_api("plain", "backend")], start=False)
     done = gw.command("check")
     assert done.returncode == 1 and "'text' is empty, expected what to say" in done.stderr
 

@@ -9,6 +9,7 @@ import pytest
 import backend as peer
 import prom
 from confgen import doc_api, operation, plain_api, upstream
+from wire import wait_until
 
 GONE, ARG, PHASE, LIMIT, NONE, DENIED = -5, -1, -2, -4, -6, -8
 
@@ -22,6 +23,10 @@ def misuse(make, case, **how):
 def report(answer):
     """{what: status} of the X-Misuse header."""
     return {k: int(v) for k, v in re.findall(r"(\S+)=(-?\d+)", answer.headers.one("X-Misuse"))}
+
+
+def logged(gw, words):
+    wait_until(lambda: words in gw.log(), 5, "%r in the log" % words)
 
 
 def lives(gw):
@@ -39,8 +44,8 @@ def test_verdicts_that_make_no_sense_are_a_500(make, case, words):
     answer = gw.ask()
     assert answer.status == 500 and b"message" in answer.body
     assert back.accepted == 0
-    log = gw.log()
-    assert words in log and "misuse" in log and "REQUEST" in log
+    logged(gw, words)
+    logged(gw, "plugin misuse (entry misuse) at REQUEST")
     lives(gw)
 
 
@@ -77,7 +82,7 @@ def test_calls_at_the_wrong_hook_point_are_refused(make):
 def test_tokens_that_nobody_gave_are_refused(make):
     gw, _ = misuse(make, "tokens")
     got = report(gw.ask())
-    assert got["zero"] in (GONE, ARG) and got["ones"] in (GONE, ARG) and got["forged"] == GONE
+    assert got["zero"] == got["ones"] == got["forged"] == GONE
     assert got["no-time"] == got["too-long"] == got["no-fn"] == got["timer"] == 0
     lives(gw)
 
@@ -85,7 +90,7 @@ def test_tokens_that_nobody_gave_are_refused(make):
 def test_the_first_resume_counts(make):
     gw, _ = misuse(make, "resume-twice")
     got = report(gw.ask())
-    assert got["first"] == 0 and got["second"] == GONE and got["neighbour"] in (GONE, ARG) and got["event"] == 1
+    assert got["first"] == 0 and got["second"] == GONE and got["neighbour"] == GONE and got["event"] == 1
 
 
 def test_a_wait_that_nobody_ends_is_a_504_that_names_the_plugin(make):
@@ -93,7 +98,8 @@ def test_a_wait_that_nobody_ends_is_a_504_that_names_the_plugin(make):
     begun = time.monotonic()
     answer = gw.ask()
     assert answer.status == 504 and time.monotonic() - begun < 10
-    assert back.accepted == 0 and "plugin misuse" in gw.log()
+    assert back.accepted == 0
+    logged(gw, "plugin misuse")
     lives(gw)
 
 
@@ -113,7 +119,7 @@ def test_bounds_hold(make):
     gw, _ = misuse(make, "bounds")
     assert report(gw.ask()) == {"alloc": 0, "shared": 1, "labels": 0}
     flood = prom.parse(gw.metrics()).match("sallyport_plugin_misuse_flood_total")
-    assert 0 < len(flood) <= 10001
+    assert 0 < len(flood) < 30000  # of 60000: the bound on series
     lives(gw)
 
 
@@ -129,7 +135,7 @@ def test_log_hooks_cannot_change_anything(make, case):
     gw, _ = misuse(make, case)
     for _ in range(3):
         assert gw.ask().body == b"ok"
-    assert "misuse" in gw.log()
+    logged(gw, "plugin misuse (entry misuse) at LOG")
 
 
 def test_pending_at_attempt_is_a_500(make):
@@ -140,9 +146,10 @@ def test_pending_at_attempt_is_a_500(make):
 
 def test_an_answer_behind_the_head_breaks_the_connection_off(make):
     gw, _ = misuse(make, "respond-late")
+    worker = gw.worker
     answer, closed = gw.raw(b"GET / HTTP/1.0\r\nHost: any.test\r\n\r\n")
     assert closed and (answer is None or answer.body != b"too late")
-    lives(gw)
+    assert gw.worker == worker
 
 
 # While a conf is compiled
@@ -194,7 +201,7 @@ def test_a_plugin_that_fails_without_a_word_is_named(make, case):
     gw = make.gateway(*five(make, case), start=False)
     done = gw.command("check")
     assert done.returncode == 1 and "conf-case" in done.stderr and ": error: " in done.stderr
-    assert told(done.stderr)[1] == told(done.stderr)[2] == 0
+    assert told(done.stderr)[1] == told(done.stderr)[2]
 
 
 @pytest.mark.nochaos

@@ -61,7 +61,7 @@ def test_values_refer_to_request_context_and_stage(make):
         "X-Id": "$context.requestId", "X-Ip": "ip=${context.identity.sourceIp};", "X-Stage": "${context.stage}",
         "X-Var": "v-${stageVariables.version}", "X-Pet": "${request.path.id}", "X-Path": "${request.path}",
         "X-Q": "${request.querystring.q}", "X-Agent": "${request.header.user-agent}/${request.header.X-Two}",
-        "X-Money": "$$5 $${x}", "X-Route": "${context.httpMethod} ${context.resourcePath}"}})]}
+        "X-Money": "$$5 $$${x}", "X-Route": "${context.httpMethod} ${context.resourcePath}"}})]}
     api = doc_api("pets", paths, host="*", map_stage="prod", stages={"prod": {"variables": {"version": "7"}}})
     gw = make.gateway(conf, [api])
     answer = gw.ask(target="/pets/42?q=a%20b&q=c&z=1", headers=[("User-Agent", "me"), ("X-Two", "1"), ("X-Two", "2")])
@@ -70,8 +70,7 @@ def test_values_refer_to_request_context_and_stage(make):
     assert got["x-ip"] == ["ip=127.0.0.1;"] and got["x-stage"] == ["prod"] and got["x-var"] == ["v-7"]
     assert got["x-pet"] == ["42"] and got["x-path"] == ["/pets/42"] and got["x-q"] == ["a b,c"]
     assert got["x-agent"] == ["me/1,2"] and got["x-route"] == ["GET /pets/{id}"]
-    # the conf itself turns $${ into ${ before the plugin sees it: $$${ would be needed here
-    assert got["x-money"][0].startswith("$5 ")
+    assert got["x-money"] == ["$5 ${x}"]  # of $$$, the conf itself takes the last: its own $${ is a ${
 
 
 def test_a_missing_value_removes_what_the_client_sent(make):
@@ -158,7 +157,7 @@ BAD_HEADERS = [
     ({"request": {"set": {"X-A": " a"}}}, "white space at its begin or end"),
     ({"request": {"set": {}}}, "'set' is empty"),
     ({"request": {"remove": []}}, "'remove' is empty"),
-    ({"request": {"add": {"X-A": []}}}, "X-A"),
+    ({"request": {"add": {"X-A": []}}}, "header 'X-A' has an empty list of values"),
     ({"response": {"status": ["6xx"], "remove": "Server"}}, "'6xx' is no status"),
     ({"request": {"status": ["4xx"], "remove": "Server"}}, "status"),
     ({"request": {"sett": {"X-A": "1"}}}, "sett"),

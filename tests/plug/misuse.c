@@ -197,12 +197,12 @@ static sp_verdict bounds(const struct sp_call *call)
     uint32_t i, other = 0, series = 0;
 
     report(call, "alloc", host->exchange->alloc(call->x, (size_t)1 << 40) == NULL ? 0 : 1);
-    for (i = 0; i < 20000; i++) { /* a flood of label values ends in one shared series */
+    for (i = 0; i < 60000; i++) { /* a flood of label values ends in one shared series */
         sp_str label = {text, 0};
         int n = snprintf(text, sizeof(text), "%u", (unsigned)i);
         label.n = n > 0 ? (size_t)n : 0;
         series = host->metric->series(metric, &label, 1);
-        if (i == 19998)
+        if (i == 59998)
             other = series;
     }
     host->metric->add(series, 1);
