@@ -5,7 +5,7 @@
 
 #include "base/arena.h"
 
-/* Known names; the generated order is alphabetical. hdr_intern adds more while plugins load, before traffic starts. */
+/* Known names; the generated order is alphabetical. hdr_intern adds more while plugins load. */
 enum hdr_id {
     HDR_OTHER = 0,
 #define HDR(sym, name) HDR_##sym,
@@ -32,7 +32,7 @@ struct hdrs {
 /* Names are compared without case. Lookup is O(1) in the name's length. */
 uint16_t hdr_id_of(str name);
 str hdr_id_name(uint16_t id); /* canonical spelling */
-/* Main thread, before traffic: an id for any token (RFC 9110 5.1). 0 when the table is full or the name is malformed. */
+/* Main thread, also beside traffic: an id for any token (RFC 9110 5.1). 0 when the table is full or the name is malformed. */
 uint16_t hdr_intern(str name);
 bool hdr_name_ok(str name);
 bool hdr_value_ok(str value); /* no CR, LF, NUL; printable, space, tab, obs-text */

@@ -2,6 +2,8 @@
 /* Ids of header names: an open-addressed table, filled with the known names before main() and by plugins while they load. */
 #include "http/hdr.h"
 
+#include <stdatomic.h>
+
 #define SLOTS 4096u /* four times the ids: short probes */
 #define NAME_MAX_LEN 256u
 
@@ -10,14 +12,15 @@ struct id_name {
     uint32_t hash;
 };
 
-/* Written by the main thread before traffic starts, read by all afterwards. */
+/* Written by the main thread while plugins load, which a reload does beside the traffic: a name stands whole before
+ * its slot and the count are published with release, and never changes afterwards. */
 static struct id_name names[HDR_ID_MAX] = {
 #define HDR(sym, text) [HDR_##sym] = {.name = {text, sizeof(text) - 1}},
 #include "http/hdr_names.h"
 #undef HDR
 };
-static uint16_t slots[SLOTS];
-static uint32_t name_count = HDR_KNOWN;
+static _Atomic uint16_t slots[SLOTS];
+static _Atomic uint32_t name_count = HDR_KNOWN;
 
 /* ASCII lower case of eight bytes at once; bytes of other kinds stay as they are. */
 static inline uint64_t lower8(uint64_t x)
@@ -67,8 +70,8 @@ static inline bool same_name(str a, str b)
 static void insert(uint16_t id)
 {
     uint32_t i = names[id].hash & (SLOTS - 1);
-    while (slots[i]) i = (i + 1) & (SLOTS - 1);
-    slots[i] = id;
+    while (atomic_load_explicit(&slots[i], memory_order_relaxed)) i = (i + 1) & (SLOTS - 1);
+    atomic_store_explicit(&slots[i], id, memory_order_release);
 }
 
 __attribute__((constructor)) static void fill_known(void)
@@ -83,16 +86,16 @@ uint16_t hdr_id_of(str name)
 {
     if (name.n == 0) return HDR_OTHER;
     uint32_t h = hash_name(name);
-    for (uint32_t i = h & (SLOTS - 1); slots[i]; i = (i + 1) & (SLOTS - 1)) {
-        const struct id_name *n = &names[slots[i]];
-        if (n->hash == h && same_name(n->name, name)) return slots[i];
+    for (uint32_t i = h & (SLOTS - 1);; i = (i + 1) & (SLOTS - 1)) {
+        uint16_t id = atomic_load_explicit(&slots[i], memory_order_acquire);
+        if (id == 0) return HDR_OTHER;
+        if (names[id].hash == h && same_name(names[id].name, name)) return id;
     }
-    return HDR_OTHER;
 }
 
 str hdr_id_name(uint16_t id)
 {
-    return id > HDR_OTHER && id < name_count ? names[id].name : STR_NONE;
+    return id > HDR_OTHER && id < atomic_load_explicit(&name_count, memory_order_acquire) ? names[id].name : STR_NONE;
 }
 
 uint16_t hdr_intern(str name)
@@ -100,11 +103,13 @@ uint16_t hdr_intern(str name)
     if (name.n > NAME_MAX_LEN || !hdr_name_ok(name)) return HDR_OTHER;
     uint16_t id = hdr_id_of(name);
     if (id != HDR_OTHER) return id;
-    if (name_count >= HDR_ID_MAX) return HDR_OTHER;
+    uint32_t count = atomic_load_explicit(&name_count, memory_order_relaxed);
+    if (count >= HDR_ID_MAX) return HDR_OTHER;
     char *copy = str_dup(name); /* kept to the end of the process, as the id is */
     if (!copy) return HDR_OTHER;
-    id = (uint16_t)name_count++;
+    id = (uint16_t)count;
     names[id] = (struct id_name){.name = {copy, name.n}, .hash = hash_name(name)};
+    atomic_store_explicit(&name_count, count + 1, memory_order_release);
     insert(id);
     return id;
 }

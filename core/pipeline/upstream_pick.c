@@ -414,9 +414,10 @@ void upstream_warm(struct upstream *u, struct loop *loop)
 
 static struct up_addr *addr_shown(struct up_seat *s, str target)
 {
+    /* Picks gave out the very text: almost always the first comparison tells. */
     for (unsigned i = 0; i < s->count; i++) {
         struct up_addr *a = s->addrs[i];
-        if (a->text == target.p || str_eq(str_n(a->text, a->text_n), target))
+        if (a->text == target.p || (a->text_n == target.n && memcmp(a->text, target.p, target.n) == 0))
             return a;
     }
     return NULL;
