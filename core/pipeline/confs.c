@@ -182,6 +182,8 @@ struct conf_obj *conf_obtain(struct pipeline *p, const struct conf_place *pl, st
         o->refs++;
         return o;
     }
+    if (map_has(&p->refused, str_n((const char *)&key, sizeof(key))))
+        return NULL;
     if (o)
         map_del(&p->confs, key_view(o)); /* stale: its users keep it, new ones get a new one */
     o = calloc(1, sizeof(*o));
@@ -196,7 +198,7 @@ struct conf_obj *conf_obtain(struct pipeline *p, const struct conf_place *pl, st
     rc = create(p, o, pl, d);
     o->declined = rc != SP_OK;
     if (rc < 0 || map_put(&p->confs, key_view(o), o, NULL) != 0) {
-        if (rc >= 0)
+        if (rc >= 0 || map_put(&p->refused, key_view(o), o, NULL) != 0)
             node_error(d, pl->tree, pl->entry_node, NULL, "out of memory");
         conf_destroy(o);
         return NULL;

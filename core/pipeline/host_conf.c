@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The ABI's table of conf: a struct sp_node is a struct node; options are read by the plugin's own table. */
+/* The ABI's table of conf: a struct sp_node is a struct node; options are read by the plugin's own
+ * table. */
 #include <unistd.h>
 
 #include "model/scalar.h"
@@ -103,7 +104,9 @@ static sp_status conf_get_real(struct sp_conf *c, const char *key, double *out)
 
 static sp_status conf_node_int(const struct sp_node *n, uint32_t opt_type, int64_t *out)
 {
-    static const uint8_t types[] = {[SP_OPT_BOOL] = S_BOOL, [SP_OPT_INT] = S_INT, [SP_OPT_SIZE] = S_SIZE,
+    static const uint8_t types[] = {[SP_OPT_BOOL] = S_BOOL,
+                                    [SP_OPT_INT] = S_INT,
+                                    [SP_OPT_SIZE] = S_SIZE,
                                     [SP_OPT_DURATION] = S_DURATION};
     *out = 0;
     if (!n)
@@ -115,7 +118,8 @@ static sp_status conf_node_int(const struct sp_node *n, uint32_t opt_type, int64
 }
 
 PRINTF(4, 0)
-static void tell(struct sp_conf *c, const struct sp_node *n, bool error, const char *fmt, va_list ap)
+static void tell(struct sp_conf *c, const struct sp_node *n, bool error, const char *fmt,
+                 va_list ap)
 {
     struct sp_errors *e = c->errors;
     if (!e || !fmt)
@@ -160,8 +164,8 @@ static char *conf_path(struct sp_conf *c, const struct sp_node *n, sp_str path)
     struct text t;
     text_init(&t);
     if (cwd)
-        text_printf(&t, "%s%s%.*s%s%.*s", cwd, cwd[0] ? "/" : "", slash ? (int)(slash - file) : 0, file ? file : "",
-                    slash ? "/" : "", STR_ARG(path));
+        text_printf(&t, "%s%s%.*s%s%.*s", cwd, cwd[0] ? "/" : "", slash ? (int)(slash - file) : 0,
+                    file ? file : "", slash ? "/" : "", STR_ARG(path));
     size_t len;
     char *out = cwd ? text_take(&t, &len) : NULL;
     text_fini(&t);

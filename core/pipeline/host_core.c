@@ -31,9 +31,12 @@ struct host_thread host_thread(void)
 }
 
 PRINTF(4, 5)
-static void core_log(struct sp_module *m, struct sp_exchange *x, int32_t level, const char *fmt, ...)
+static void core_log(struct sp_module *m, struct sp_exchange *x, int32_t level, const char *fmt,
+                     ...)
 {
-    enum log_level l = level < SP_LOG_ERROR ? LOG_ERROR : level > SP_LOG_DEBUG ? LOG_DEBUG : (enum log_level)level;
+    enum log_level l = level < SP_LOG_ERROR   ? LOG_ERROR
+                       : level > SP_LOG_DEBUG ? LOG_DEBUG
+                                              : (enum log_level)level;
     if (!fmt || !log_on(l))
         return;
     char line[LINE_MAX_BYTES], id[64];

@@ -17,21 +17,23 @@ char *mod_metric_prefix(struct arena *a, const struct sp_module *m)
     return out;
 }
 
-static uint32_t metric_api_define(struct sp_module *m, uint32_t kind, const char *name, const char *help,
-                                  const char *const *labels, uint32_t nlabels, const double *buckets,
-                                  uint32_t nbuckets)
+static uint32_t metric_api_define(struct sp_module *m, uint32_t kind, const char *name,
+                                  const char *help, const char *const *labels, uint32_t nlabels,
+                                  const double *buckets, uint32_t nbuckets)
 {
     CHECK_OBJ(m, MODULE_MAGIC);
-    if (!m->in_load || !m->registry->metrics || !name || !name[0] || strnlen(name, NAME_BYTES + 1) > NAME_BYTES ||
-        kind < SP_METRIC_COUNTER || kind > SP_METRIC_HISTOGRAM)
+    if (!m->in_load || !m->registry->metrics || !name || !name[0] ||
+        strnlen(name, NAME_BYTES + 1) > NAME_BYTES || kind < SP_METRIC_COUNTER ||
+        kind > SP_METRIC_HISTOGRAM)
         return 0;
     bool total = kind == SP_METRIC_COUNTER && !str_ends(str_z(name), STR("_total"));
     const char *prefix = mod_metric_prefix(&m->arena, m);
-    str full = prefix ? arena_printf(&m->arena, "%s%s%s", prefix, name, total ? "_total" : "") : STR_NONE;
+    str full =
+        prefix ? arena_printf(&m->arena, "%s%s%s", prefix, name, total ? "_total" : "") : STR_NONE;
     if (!full.p)
         return 0;
-    return metric_define(m->registry->metrics, (enum metric_kind)kind, full.p, help, labels, nlabels, buckets,
-                         nbuckets);
+    return metric_define(m->registry->metrics, (enum metric_kind)kind, full.p, help, labels,
+                         nlabels, buckets, nbuckets);
 }
 
 static uint32_t metric_api_series(uint32_t metric, const sp_str *labels, uint32_t nlabels)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The ABI's table of upstreams: made from a URL at run time, where the conf's policy allows the destination. */
+/* The ABI's table of upstreams: made from a URL at run time, where the conf's policy allows the
+ * destination. */
 #include "pipeline/host.h"
 #include "pipeline/module.h"
 #include "pipeline/upstream.h"
 
-#define DEFINED_MAX 1024
-#define URL_MAX 1024
+#define DEFINED_MAX    1024
+#define URL_MAX        1024
 #define TIMEOUT_MAX_MS 600000u
 
 /* The policy */
@@ -16,7 +17,8 @@ static bool host_ok(str h)
         return false;
     for (size_t i = 0; i < h.n; i++) {
         char c = chr_lower(h.p[i]);
-        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == ':'))
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+              c == '_' || c == ':'))
             return false;
     }
     return true;
@@ -69,7 +71,8 @@ static bool pattern_match(str pattern, str host, uint16_t port)
            str_ieq(str_drop(host, host.n - want.n), want);
 }
 
-int host_upstream_policy(struct module_registry *reg, const str *patterns, unsigned n, unsigned *bad)
+int host_upstream_policy(struct module_registry *reg, const str *patterns, unsigned n,
+                         unsigned *bad)
 {
     size_t bytes = 0;
     for (unsigned i = 0; i < n; i++) {
@@ -149,7 +152,8 @@ static bool id_ok(str id)
     return true;
 }
 
-/* Takes u's reference over. An id that was defined with another URL before now stands for the new one. */
+/* Takes u's reference over. An id that was defined with another URL before now stands for the new
+ * one. */
 static sp_status keep(struct sp_module *m, struct upstream *u, uint64_t hash, str *id_out)
 {
     struct module_registry *reg = m->registry;
@@ -192,14 +196,18 @@ static uint64_t hash_of(const struct sp_upstream_def *d, str target)
     return h;
 }
 
-/* One per plugin, URL and timeouts: the same definition again is the same upstream, under its first id. */
-static sp_status define(struct sp_module *m, const struct sp_upstream_def *d, const struct url *url, str *id_out)
+/* One per plugin, URL and timeouts: the same definition again is the same upstream, under its first
+ * id. */
+static sp_status define(struct sp_module *m, const struct sp_upstream_def *d, const struct url *url,
+                        str *id_out)
 {
     struct module_registry *reg = m->registry;
     bool v6 = str_chr(url->host, ':') < url->host.n;
     char text[320];
-    int n = snprintf(text, sizeof text, v6 ? "[%.*s]:%u" : "%.*s:%u", STR_ARG(url->host), url->port);
-    struct gw_target t = {.text = str_n(text, (size_t)n), .host = url->host, .port = url->port, .weight = 1};
+    int n =
+        snprintf(text, sizeof text, v6 ? "[%.*s]:%u" : "%.*s:%u", STR_ARG(url->host), url->port);
+    struct gw_target t = {
+        .text = str_n(text, (size_t)n), .host = url->host, .port = url->port, .weight = 1};
     uint64_t hash = hash_of(d, t.text);
     for (unsigned i = 0; i < reg->defined_count; i++)
         if (reg->defined[i].module == m && reg->defined[i].hash == hash) {
@@ -208,9 +216,13 @@ static sp_status define(struct sp_module *m, const struct sp_upstream_def *d, co
         }
     char id[160];
     n = snprintf(id, sizeof id, "%s.%.*s", m->desc.name, STR_ARG(d->id));
-    struct gw_upstream gu = {.id = str_n(id, (size_t)n), .targets = &t, .target_count = 1,
-                             .authority = url->authority, .t_connect = d->connect_timeout_ms,
-                             .t_first_byte = d->first_byte_timeout_ms, .hash = hash};
+    struct gw_upstream gu = {.id = str_n(id, (size_t)n),
+                             .targets = &t,
+                             .target_count = 1,
+                             .authority = url->authority,
+                             .t_connect = d->connect_timeout_ms,
+                             .t_first_byte = d->first_byte_timeout_ms,
+                             .hash = hash};
     const struct gw_timeouts defaults = {.integration = 29000, .write = 30000};
     struct upstream *u = upstream_get(reg->upstreams, &gu, &defaults);
     if (!u)
@@ -218,7 +230,8 @@ static sp_status define(struct sp_module *m, const struct sp_upstream_def *d, co
     return keep(m, u, hash, id_out);
 }
 
-static sp_status upstream_define(struct sp_module *m, const struct sp_upstream_def *d, sp_str *id_out)
+static sp_status upstream_define(struct sp_module *m, const struct sp_upstream_def *d,
+                                 sp_str *id_out)
 {
     struct url url = {0};
     struct sp_upstream_def def = {0};
@@ -229,7 +242,8 @@ static sp_status upstream_define(struct sp_module *m, const struct sp_upstream_d
     *id_out = STR("");
     if (!m->registry->upstreams)
         return SP_E_UNSUP;
-    if (!id_ok(def.id) || def.connect_timeout_ms > TIMEOUT_MAX_MS || def.first_byte_timeout_ms > TIMEOUT_MAX_MS)
+    if (!id_ok(def.id) || def.connect_timeout_ms > TIMEOUT_MAX_MS ||
+        def.first_byte_timeout_ms > TIMEOUT_MAX_MS)
         return SP_E_ARG;
     sp_status rc = parse_url(def.url, &url);
     if (rc != SP_OK)

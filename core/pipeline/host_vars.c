@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Names of $context variables and their ids: written on the main thread while plugins load, read by traffic
- * threads without a lock. */
+/* Names of $context variables and their ids: written on the main thread while plugins load, read by
+ * traffic threads without a lock. */
 #include "pipeline/host_vars.h"
 
 #include <stdatomic.h>
@@ -8,7 +8,7 @@
 #include "base/map.h"
 #include "pipeline/module.h"
 
-#define SLOTS (2 * HOST_VARIABLES_MAX) /* a power of two */
+#define SLOTS      (2 * HOST_VARIABLES_MAX) /* a power of two */
 #define NAME_BYTES 128
 
 struct var {
@@ -50,7 +50,8 @@ static bool name_ok(str name)
 }
 
 /* The entry, or NULL with *free_slot where it would stand. */
-static const struct var *find(const struct host_vars *v, str name, uint64_t hash, uint32_t *free_slot)
+static const struct var *find(const struct host_vars *v, str name, uint64_t hash,
+                              uint32_t *free_slot)
 {
     uint32_t at = (uint32_t)hash & (SLOTS - 1);
     for (;; at = (at + 1) & (SLOTS - 1)) {

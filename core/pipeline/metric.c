@@ -219,8 +219,7 @@ static struct metric_series *make_series(struct metrics *m, struct metric *d, co
     char *shown = text_take(&t, &n);
     if (!shown)
         return NULL;
-    struct metric_series *s =
-        series_new(m, d, str_n(key, make_key(key, d, labels)), shown, other);
+    struct metric_series *s = series_new(m, d, str_n(key, make_key(key, d, labels)), shown, other);
     if (!s)
         free(shown);
     return s;
@@ -374,9 +373,9 @@ static inline void bump(_Atomic double *at, double by)
 
 static const struct metric_series *series_to_write(struct metrics *m, uint32_t id)
 {
-    struct metric_series *s =
-        LIKELY(id && id < m->series_cap)
-            ? atomic_load_explicit(&m->series[id], memory_order_acquire) : NULL;
+    struct metric_series *s = LIKELY(id && id < m->series_cap)
+                                  ? atomic_load_explicit(&m->series[id], memory_order_acquire)
+                                  : NULL;
     if (s && UNLIKELY(s->other) && !atomic_load_explicit(&s->used, memory_order_relaxed))
         atomic_store_explicit(&s->used, true, memory_order_relaxed);
     return s;

@@ -2,8 +2,8 @@
 /* What metrics are made of; only for the rooms metric and metric_text.
  *
  * Cells are doubles in chunks per thread, written by that thread alone (relaxed load and store, no
- * read-modify-write) and summed by the reader. Metrics and series are made under the lock, published
- * with release, and never changed or moved afterwards, so that readers need no lock. */
+ * read-modify-write) and summed by the reader. Metrics and series are made under the lock,
+ * published with release, and never changed or moved afterwards, so that readers need no lock. */
 #ifndef PIPELINE_METRIC_INT_H
 #define PIPELINE_METRIC_INT_H
 
@@ -13,20 +13,20 @@
 #include "base/map.h"
 #include "pipeline/metric.h"
 
-#define METRIC_MAX 512
-#define METRIC_LABELS_MAX 8
+#define METRIC_MAX         512
+#define METRIC_LABELS_MAX  8
 #define METRIC_BUCKETS_MAX 60
-#define METRIC_VALUE_MAX 256
-#define METRIC_CHUNK 512u   /* cells of a chunk; a series never straddles two */
-#define METRIC_CHUNKS 4096u /* two million cells */
-#define METRIC_COLLECTORS 16
+#define METRIC_VALUE_MAX   256
+#define METRIC_CHUNK       512u  /* cells of a chunk; a series never straddles two */
+#define METRIC_CHUNKS      4096u /* two million cells */
+#define METRIC_COLLECTORS  16
 
 struct metric_series {
     const struct metric *metric;
     uint32_t id, cell;
-    bool other;         /* shown once it was used */
+    bool other; /* shown once it was used */
     _Atomic bool used;
-    char *labels;       /* api="pets",stage="prod"; already escaped; may be empty */
+    char *labels;                       /* api="pets",stage="prod"; already escaped; may be empty */
     struct metric_series *_Atomic next; /* of the same metric, in the order they were made */
 };
 
@@ -65,7 +65,8 @@ struct metrics {
 };
 
 const struct metric_series *metric_series_at(const struct metrics *, uint32_t id);
-/* Cells a series of the metric takes: histograms have one per bucket, one for +Inf, one for the sum. */
+/* Cells a series of the metric takes: histograms have one per bucket, one for +Inf, one for the
+ * sum. */
 unsigned metric_width(const struct metric *);
 /* One cell, summed over the threads. */
 double metric_cell(const struct metrics *, uint32_t cell);

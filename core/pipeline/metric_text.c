@@ -144,8 +144,9 @@ void metrics_write(struct metrics *m, struct text *t)
     uint32_t count = atomic_load_explicit(&m->metric_count, memory_order_acquire);
     for (uint32_t i = 1; i <= count; i++)
         write_metric(m, atomic_load_explicit(&m->metrics[i], memory_order_acquire), t);
-    metric_head(t, "sallyport_metric_series_overflow_total", "counter",
-                "Label sets that were counted as \"other\" because the bound on series was reached.");
+    metric_head(
+        t, "sallyport_metric_series_overflow_total", "counter",
+        "Label sets that were counted as \"other\" because the bound on series was reached.");
     metric_sample(t, "sallyport_metric_series_overflow_total", (double)metrics_overflow(m), NULL);
     metric_head(t, "sallyport_metric_samples_lost_total", "counter",
                 "Samples that were lost because memory was out.");

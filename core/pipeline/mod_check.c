@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Judges a plugin's descriptor and copies it: only bytes that the plugin says are there are read, and
- * members that it does not know read as zero. */
+/* Judges a plugin's descriptor and copies it: only bytes that the plugin says are there are read,
+ * and members that it does not know read as zero. */
 #include "pipeline/mod_int.h"
 
 /* The descriptor of the oldest plugins: the calls may be missing, what they are may not. */
-#define SIZE_MIN ((uint32_t)offsetof(struct sp_plugin, load))
-#define SIZE_SANE 65536u
-#define STRIDE_SANE 4096u
-#define PROVIDES_MAX 64
+#define SIZE_MIN        ((uint32_t)offsetof(struct sp_plugin, load))
+#define SIZE_SANE       65536u
+#define STRIDE_SANE     4096u
+#define PROVIDES_MAX    64
 #define NAME_MAX_PLUGIN 63
 
 static const char rebuild[] = "rebuild it against this gateway's sallyport-dev";
 
 const char *mod_point_name(unsigned point)
 {
-    static const char *const names[] = {"none", "STAGE", "REQUEST", "REQUEST_BODY", "INTEGRATION",
-                                        "ATTEMPT", "RESPONSE", "RESPONSE_BODY", "LOG"};
+    static const char *const names[] = {"none",         "STAGE",         "REQUEST",
+                                        "REQUEST_BODY", "INTEGRATION",   "ATTEMPT",
+                                        "RESPONSE",     "RESPONSE_BODY", "LOG"};
     return point < ARRAY_LEN(names) ? names[point] : "unknown";
 }
 
@@ -41,9 +42,10 @@ static int copy_descriptor(struct sp_module *m, const void *from, struct module_
     } head;
     memcpy(&head, from, sizeof head);
     if (head.magic != SP_MAGIC)
-        return mod_refuse(r, "set .magic = SP_MAGIC",
-                          "is not a Sallyport plugin: its descriptor begins with 0x%08x, not 0x%08x",
-                          head.magic, SP_MAGIC);
+        return mod_refuse(
+            r, "set .magic = SP_MAGIC",
+            "is not a Sallyport plugin: its descriptor begins with 0x%08x, not 0x%08x", head.magic,
+            SP_MAGIC);
     r->abi_major = head.abi_major;
     r->abi_minor = head.abi_minor;
     if (head.abi_major != SP_ABI_MAJOR)
@@ -51,8 +53,8 @@ static int copy_descriptor(struct sp_module *m, const void *from, struct module_
                           head.abi_major, head.abi_minor, SP_ABI_MAJOR, SP_ABI_MINOR);
     if (head.size < SIZE_MIN || head.size > SIZE_SANE)
         return mod_refuse(r, "set .size = sizeof(struct sp_plugin)",
-                          "has a descriptor of %u bytes; %u to %u were expected", head.size, SIZE_MIN,
-                          SIZE_SANE);
+                          "has a descriptor of %u bytes; %u to %u were expected", head.size,
+                          SIZE_MIN, SIZE_SANE);
     memset(&m->desc, 0, sizeof m->desc);
     memcpy(&m->desc, from, head.size < sizeof m->desc ? head.size : sizeof m->desc);
     return 0;
@@ -68,21 +70,23 @@ static int check_minor(const struct sp_module *m, struct module_report *r)
                           d->need_minor, SP_ABI_MAJOR, SP_ABI_MINOR);
     if (d->abi_minor != SP_ABI_MINOR)
         snprintf(r->notice, sizeof r->notice,
-                 "was built for ABI %u.%u; this gateway speaks %u.%u, and ABI %u is not frozen yet: rebuild it",
+                 "was built for ABI %u.%u; this gateway speaks %u.%u, and ABI %u is not frozen "
+                 "yet: rebuild it",
                  d->abi_major, d->abi_minor, SP_ABI_MAJOR, SP_ABI_MINOR, SP_ABI_MAJOR);
     return 0;
 }
 
 static int check_name(const struct sp_module *m, str file_name, struct module_report *r)
 {
-    static const char rule[] = "set .name to the file's name without .so: a letter a-z, then a-z, 0-9 and -, 63 at most";
+    static const char rule[] =
+        "set .name to the file's name without .so: a letter a-z, then a-z, 0-9 and -, 63 at most";
     const char *name = m->desc.name;
     if (!name || !name[0])
         return mod_refuse(r, rule, "has an empty name");
     size_t n = strnlen(name, NAME_MAX_PLUGIN + 1);
     if (n > NAME_MAX_PLUGIN)
-        return mod_refuse(r, rule, "has a name of more than %d characters: '%.*s...'", NAME_MAX_PLUGIN,
-                          NAME_MAX_PLUGIN, name);
+        return mod_refuse(r, rule, "has a name of more than %d characters: '%.*s...'",
+                          NAME_MAX_PLUGIN, NAME_MAX_PLUGIN, name);
     if (!mod_name_ok(str_n(name, n)))
         return mod_refuse(r, rule, "has a malformed name: '%s'", name);
     snprintf(r->name, sizeof r->name, "%s", name);
@@ -92,7 +96,8 @@ static int check_name(const struct sp_module *m, str file_name, struct module_re
     const struct sp_module *other = module_find(m->registry, str_n(name, n));
     if (other)
         return mod_refuse(r, "load one of them only",
-                          "is a second plugin named '%s': one was loaded from %s", name, other->path);
+                          "is a second plugin named '%s': one was loaded from %s", name,
+                          other->path);
     if (!m->desc.version || !m->desc.version[0])
         return mod_refuse(r, "set .version", "has no version");
     snprintf(r->version, sizeof r->version, "%s", m->desc.version);
@@ -101,8 +106,9 @@ static int check_name(const struct sp_module *m, str file_name, struct module_re
 
 static int check_tables(const struct sp_module *m, struct module_report *r)
 {
-    static const char *const names[] = {"core", "conf", "exchange", "body", "buffer", "client", "timer",
-                                        "metric", "command", "upstream", "dict", "io", "offload"};
+    static const char *const names[] = {"core",   "conf",  "exchange", "body",    "buffer",
+                                        "client", "timer", "metric",   "command", "upstream",
+                                        "dict",   "io",    "offload"};
     const struct sp_host *host = m->registry->host;
     uint64_t missing = host ? m->desc.tables & ~host->tables : 0;
     if (!missing)
@@ -111,9 +117,10 @@ static int check_tables(const struct sp_module *m, struct module_report *r)
     if (bit >= ARRAY_LEN(names))
         return mod_refuse(r, "upgrade the gateway, or correct .tables",
                           "needs the host table number %u, which this gateway does not know", bit);
-    return mod_refuse(r, "use a gateway that has it, or drop its bit from .tables and test for NULL",
-                      "cannot live without the host table '%s', which this gateway (ABI %u.%u) does not have",
-                      names[bit], SP_ABI_MAJOR, SP_ABI_MINOR);
+    return mod_refuse(
+        r, "use a gateway that has it, or drop its bit from .tables and test for NULL",
+        "cannot live without the host table '%s', which this gateway (ABI %u.%u) does not have",
+        names[bit], SP_ABI_MAJOR, SP_ABI_MINOR);
 }
 
 static int check_hook(struct sp_module *m, unsigned i, struct module_report *r)
@@ -123,7 +130,8 @@ static int check_hook(struct sp_module *m, unsigned i, struct module_report *r)
         return mod_refuse(r, "use one of SP_HP_STAGE to SP_HP_LOG",
                           "has a hook (number %u) at the unknown hook point %u", i, h->point);
     if (!h->fn)
-        return mod_refuse(r, "set .fn", "has a hook at %s without a function", mod_point_name(h->point));
+        return mod_refuse(r, "set .fn", "has a hook at %s without a function",
+                          mod_point_name(h->point));
     for (unsigned k = 0; k < i; k++)
         if (m->hooks[k].point == h->point)
             return mod_refuse(r, "make them one", "has two hooks at %s", mod_point_name(h->point));
@@ -136,16 +144,19 @@ static int check_hooks(struct sp_module *m, struct module_report *r)
     if (d->nhooks == 0)
         return 0;
     if (!d->hooks)
-        return mod_refuse(r, "set .hooks", "says it has %u hooks, but has no table of them", d->nhooks);
+        return mod_refuse(r, "set .hooks", "says it has %u hooks, but has no table of them",
+                          d->nhooks);
     if (d->nhooks > ARRAY_LEN(m->hooks))
-        return mod_refuse(r, "one hook per hook point is enough", "has %u hooks; %u at most", d->nhooks,
-                          (unsigned)ARRAY_LEN(m->hooks));
-    if (d->hook_stride < sizeof(struct sp_hook) || d->hook_stride > STRIDE_SANE || d->hook_stride % 8)
+        return mod_refuse(r, "one hook per hook point is enough", "has %u hooks; %u at most",
+                          d->nhooks, (unsigned)ARRAY_LEN(m->hooks));
+    if (d->hook_stride < sizeof(struct sp_hook) || d->hook_stride > STRIDE_SANE ||
+        d->hook_stride % 8)
         return mod_refuse(r, "set .hook_stride = sizeof(struct sp_hook)",
                           "has a hook stride of %u bytes; a hook has %zu", d->hook_stride,
                           sizeof(struct sp_hook));
     for (unsigned i = 0; i < d->nhooks; i++) {
-        memcpy(&m->hooks[i], (const char *)d->hooks + (size_t)i * d->hook_stride, sizeof m->hooks[i]);
+        memcpy(&m->hooks[i], (const char *)d->hooks + (size_t)i * d->hook_stride,
+               sizeof m->hooks[i]);
         int rc = check_hook(m, i, r);
         if (rc)
             return rc;
@@ -173,10 +184,12 @@ static int check_provides(const struct sp_module *m, struct module_report *r)
     const char *const *p = m->desc.provides;
     for (unsigned i = 0; p && p[i]; i++) {
         if (i >= PROVIDES_MAX)
-            return mod_refuse(r, "end .provides with NULL", "provides more than %d capabilities", PROVIDES_MAX);
+            return mod_refuse(r, "end .provides with NULL", "provides more than %d capabilities",
+                              PROVIDES_MAX);
         if (!capability_ok(p[i]))
-            return mod_refuse(r, "a capability is 1 to 64 visible ASCII characters, such as integration:MOCK",
-                              "provides a malformed capability (number %u)", i);
+            return mod_refuse(
+                r, "a capability is 1 to 64 visible ASCII characters, such as integration:MOCK",
+                "provides a malformed capability (number %u)", i);
         integration = integration || strncmp(p[i], "integration:", 12) == 0;
     }
     if (integration && !module_hook(m, SP_HP_INTEGRATION))
@@ -197,7 +210,8 @@ int mod_check_descriptor(struct sp_module *m, const void *descriptor, str file_n
         rc = check_tables(m, r);
     if (!rc && m->desc.ctx_size > SP_CTX_MAX)
         rc = mod_refuse(r, "keep large things in exchange->alloc",
-                        "asks for %u bytes of ctx per exchange; %u at most", m->desc.ctx_size, SP_CTX_MAX);
+                        "asks for %u bytes of ctx per exchange; %u at most", m->desc.ctx_size,
+                        SP_CTX_MAX);
     if (!rc)
         rc = check_hooks(m, r);
     if (!rc)

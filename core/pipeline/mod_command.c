@@ -3,9 +3,10 @@
 #include "pipeline/mod_int.h"
 
 #define COMMANDS_MAX 1024
-#define USAGE_MAX 512
+#define USAGE_MAX    512
 
-static struct module_command *find(const struct module_registry *reg, const struct sp_module *m, str name)
+static struct module_command *find(const struct module_registry *reg, const struct sp_module *m,
+                                   str name)
 {
     for (unsigned i = 0; i < reg->command_count; i++)
         if (reg->commands[i].module == m && str_eqz(name, reg->commands[i].name))
@@ -42,8 +43,10 @@ int mod_command_define(struct sp_module *m, const char *name, const char *usage,
     int rc = grow(reg);
     if (rc)
         return rc;
-    struct module_command c = {.module = m, .name = str_dup(str_z(name)),
-                               .usage = str_dup(str_z(usage ? usage : "")), .fn = fn};
+    struct module_command c = {.module = m,
+                               .name = str_dup(str_z(name)),
+                               .usage = str_dup(str_z(usage ? usage : "")),
+                               .fn = fn};
     if (!c.name || !c.usage) {
         free(c.name);
         free(c.usage);
@@ -92,8 +95,8 @@ static int unknown(const struct module_registry *reg, const struct sp_module *m,
     return E_NONE;
 }
 
-int module_command_run(struct module_registry *reg, str plugin, str name, const str *args, unsigned nargs,
-                       struct text *out)
+int module_command_run(struct module_registry *reg, str plugin, str name, const str *args,
+                       unsigned nargs, struct text *out)
 {
     struct sp_module *m = module_find(reg, plugin);
     if (!m) {
@@ -104,8 +107,12 @@ int module_command_run(struct module_registry *reg, str plugin, str name, const 
     if (!c)
         return unknown(reg, m, name, out);
     struct command_run run = {.out = out};
-    run.call = (struct sp_command){.size = sizeof run.call, .module = m, .state = m->state,
-                                   .name = str_z(c->name), .args = args, .nargs = nargs};
+    run.call = (struct sp_command){.size = sizeof run.call,
+                                   .module = m,
+                                   .state = m->state,
+                                   .name = str_z(c->name),
+                                   .args = args,
+                                   .nargs = nargs};
     sp_status rc = c->fn(&run.call);
     if (rc == SP_OK && run.failed)
         rc = SP_E_ARG;

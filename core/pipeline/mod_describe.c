@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a plugin says of itself, for `sallyport plugins NAME`: as text for people, or as JSON with a JSON Schema of its
- * options. */
+/* What a plugin says of itself, for `sallyport plugins NAME`: as text for people, or as JSON with a
+ * JSON Schema of its options. */
 #include "model/schema.h"
 #include "pipeline/metric.h"
 #include "pipeline/mod_int.h"
@@ -12,11 +12,18 @@ static const char *or_empty(const char *z)
 
 static const char *type_word(const struct sp_option *o)
 {
-    static const char *const words[] = {
-        [SP_OPT_STRING] = "string", [SP_OPT_BOOL] = "true or false", [SP_OPT_INT] = "integer",
-        [SP_OPT_SIZE] = "size, 64KB", [SP_OPT_DURATION] = "duration, 250ms", [SP_OPT_ENUM] = "one of ",
-        [SP_OPT_LIST] = "list of ", [SP_OPT_MAP] = "map", [SP_OPT_DICT] = "map of any key to ",
-        [SP_OPT_ANY] = "any value", [SP_OPT_REAL] = "number", [SP_OPT_FILE] = "path of a file"};
+    static const char *const words[] = {[SP_OPT_STRING] = "string",
+                                        [SP_OPT_BOOL] = "true or false",
+                                        [SP_OPT_INT] = "integer",
+                                        [SP_OPT_SIZE] = "size, 64KB",
+                                        [SP_OPT_DURATION] = "duration, 250ms",
+                                        [SP_OPT_ENUM] = "one of ",
+                                        [SP_OPT_LIST] = "list of ",
+                                        [SP_OPT_MAP] = "map",
+                                        [SP_OPT_DICT] = "map of any key to ",
+                                        [SP_OPT_ANY] = "any value",
+                                        [SP_OPT_REAL] = "number",
+                                        [SP_OPT_FILE] = "path of a file"};
     return words[o->type];
 }
 
@@ -62,10 +69,11 @@ static void options_text(const struct sp_option *o, unsigned depth, struct text 
 static void describe_text(const struct sp_module *m, const char *prefix, struct text *t)
 {
     const struct sp_plugin *d = &m->desc;
-    text_printf(t, "%s %s%s%s\n", d->name, d->version, d->summary ? ": " : "", or_empty(d->summary));
+    text_printf(t, "%s %s%s%s\n", d->name, d->version, d->summary ? ": " : "",
+                or_empty(d->summary));
     text_printf(t, "file: %s%s\nsha256: %s\nabi: %u.%u\n", m->path,
-                module_stale(m) ? " (changed on disk: an upgrade loads the new one)" : "", m->sha256, d->abi_major,
-                d->abi_minor);
+                module_stale(m) ? " (changed on disk: an upgrade loads the new one)" : "",
+                m->sha256, d->abi_major, d->abi_minor);
     if (d->flags & SP_PLUGIN_GUARD)
         text_addz(t, "guard: yes (on_error: allow and on_crash: skip are refused)\n");
     text_addz(t, "hooks:");
@@ -73,7 +81,8 @@ static void describe_text(const struct sp_module *m, const char *prefix, struct 
         text_printf(t, " %s", mod_point_name(m->hooks[i].point));
     text_addz(t, d->nhooks ? "\n" : " none\n");
     for (unsigned i = 0; d->provides && d->provides[i]; i++)
-        text_printf(t, "%s%s%s", i ? " " : "provides: ", d->provides[i], d->provides[i + 1] ? "" : "\n");
+        text_printf(t, "%s%s%s", i ? " " : "provides: ", d->provides[i],
+                    d->provides[i + 1] ? "" : "\n");
     text_addz(t, d->noptions ? "options:\n" : "options: none\n");
     options_text(m->options, 0, t);
     for (unsigned i = 0, n = 0; i < m->registry->command_count; i++) {

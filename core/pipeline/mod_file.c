@@ -15,7 +15,7 @@
 
 #include <elf.h> /* behind ev.h, whose enumerator EV_NONE is a macro here */
 
-#define FILE_MAX (512u << 20)
+#define FILE_MAX     (512u << 20)
 #define SEGMENTS_MAX 128
 
 /* Our own ELF header, from the linker: which machine this program runs on. */
@@ -37,14 +37,15 @@ static int check_stat(const struct stat *st, struct module_report *r)
     if (!S_ISREG(st->st_mode))
         return mod_refuse(r, "give the path of a shared object", "is not a regular file");
     if (st->st_uid != 0 && st->st_uid != geteuid())
-        return mod_refuse(r, "change its owner to root",
-                          "belongs to user %u, who is neither root nor the user that runs the gateway (%u)",
-                          (unsigned)st->st_uid, (unsigned)geteuid());
+        return mod_refuse(
+            r, "change its owner to root",
+            "belongs to user %u, who is neither root nor the user that runs the gateway (%u)",
+            (unsigned)st->st_uid, (unsigned)geteuid());
     if (st->st_mode & (S_IWGRP | S_IWOTH))
-        return mod_refuse(r, "chmod go-w",
-                          "may be written by %s (mode %04o): whoever can write it can run code here",
-                          st->st_mode & S_IWOTH ? "everybody" : "its group",
-                          (unsigned)st->st_mode & 07777);
+        return mod_refuse(
+            r, "chmod go-w",
+            "may be written by %s (mode %04o): whoever can write it can run code here",
+            st->st_mode & S_IWOTH ? "everybody" : "its group", (unsigned)st->st_mode & 07777);
     if (st->st_size > FILE_MAX)
         return mod_refuse(r, NULL, "is larger than %u MB", FILE_MAX >> 20);
     return 0;
@@ -77,7 +78,8 @@ static int check_ident(const Elf64_Ehdr *h, struct module_report *r)
     if (h->e_ident[EI_DATA] != data)
         return mod_refuse(r, rebuild, "was built for a machine of the other byte order");
     if (h->e_type != ET_DYN)
-        return mod_refuse(r, "link it with -shared", "is not a shared object (ELF type %u)", h->e_type);
+        return mod_refuse(r, "link it with -shared", "is not a shared object (ELF type %u)",
+                          h->e_type);
     if (&__ehdr_start && h->e_machine != __ehdr_start.e_machine)
         return mod_refuse(r, rebuild, "was built for another machine (ELF machine %u; this is %u)",
                           h->e_machine, __ehdr_start.e_machine);
@@ -98,9 +100,9 @@ static int check_segments(int fd, const Elf64_Ehdr *h, uint64_t size, struct mod
             continue;
         dynamic = dynamic || ph.p_type == PT_DYNAMIC;
         if (ph.p_filesz > size || ph.p_offset > size - ph.p_filesz)
-            return mod_refuse(r, cut, "is truncated: it has %llu bytes, its ELF header promises %llu",
-                              (unsigned long long)size,
-                              (unsigned long long)(ph.p_offset + ph.p_filesz));
+            return mod_refuse(
+                r, cut, "is truncated: it has %llu bytes, its ELF header promises %llu",
+                (unsigned long long)size, (unsigned long long)(ph.p_offset + ph.p_filesz));
     }
     if (!dynamic)
         return mod_refuse(r, "link it with -shared", "is not a shared object: no dynamic section");
@@ -153,7 +155,8 @@ static int check_pin(str pin, const char *sum, struct module_report *r)
     if (str_empty(pin) || str_ieq(pin, str_z(sum)))
         return 0;
     return mod_refuse(r, "compare the file with the one you trust, then correct `sha256:`",
-                      "has the SHA-256 sum %s; the conf pins %.*s", sum, STR_ARG(str_take(pin, 80)));
+                      "has the SHA-256 sum %s; the conf pins %.*s", sum,
+                      STR_ARG(str_take(pin, 80)));
 }
 
 int mod_file_check(struct sp_module *m, const char *path, str pin, struct module_report *r)
@@ -162,8 +165,9 @@ int mod_file_check(struct sp_module *m, const char *path, str pin, struct module
     /* Non-blocking: opening a FIFO must not wait for a writer. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
-        return mod_refuse(r, errno == ENOENT ? "install the plugin, or correct its name or path" : NULL,
-                          "cannot be opened: %s", strerror(errno));
+        return mod_refuse(
+            r, errno == ENOENT ? "install the plugin, or correct its name or path" : NULL,
+            "cannot be opened: %s", strerror(errno));
     int rc = fstat(fd, &st) ? mod_refuse(r, NULL, "cannot be examined: %s", strerror(errno)) : 0;
     if (!rc)
         rc = check_stat(&st, r);

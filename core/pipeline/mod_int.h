@@ -1,23 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Between the rooms of the module loader: looking at the file, opening it, judging its descriptor. */
+/* Between the rooms of the module loader: looking at the file, opening it, judging its descriptor.
+ */
 #ifndef PIPELINE_MOD_INT_H
 #define PIPELINE_MOD_INT_H
 
 #include "pipeline/module.h"
 
-#define MOD_OPTIONS_MAX 4096u /* of one plugin, nested ones included */
+#define MOD_OPTIONS_MAX   4096u /* of one plugin, nested ones included */
 #define MOD_OPTIONS_DEPTH 12u
 
 /* Fills problem and advice, ok false; returns E_CONF. advice may be NULL. */
 int mod_refuse(struct module_report *, const char *advice, const char *fmt, ...) PRINTF(3, 4);
 
-/* mod_file.c: what can be said of the file before any of its code runs. Fills dev, ino, mtime of m and the
- * report's sha256. 0 or E_CONF. */
+/* mod_file.c: what can be said of the file before any of its code runs. Fills dev, ino, mtime of m
+ * and the report's sha256. 0 or E_CONF. */
 int mod_file_check(struct sp_module *m, const char *path, str pin, struct module_report *);
 /* Is the file at m->path still the one that was looked at? */
 bool mod_file_same(const struct sp_module *m);
 
-/* mod_check.c: judges the descriptor that sp_entry() returned and copies it into m->desc, m->hooks. */
+/* mod_check.c: judges the descriptor that sp_entry() returned and copies it into m->desc, m->hooks.
+ */
 int mod_check_descriptor(struct sp_module *m, const void *descriptor, str file_name,
                          struct module_report *);
 /* mod_option.c: copies the options table into m->options and m->schema. */

@@ -73,12 +73,14 @@ static int refuse_dl(struct module_report *r)
     if (!why)
         why = "unknown reason";
     if ((at = strstr(why, "undefined symbol: ")))
-        return mod_refuse(r, "link the library that defines it (-Wl,--no-undefined finds such gaps); the gateway "
-                             "itself exports nothing",
-                          "has an unresolved symbol: %s", at + strlen("undefined symbol: "));
+        return mod_refuse(
+            r,
+            "link the library that defines it (-Wl,--no-undefined finds such gaps); the gateway "
+            "itself exports nothing",
+            "has an unresolved symbol: %s", at + strlen("undefined symbol: "));
     if ((at = strstr(why, ": cannot open shared object file")) && why[0] != '/')
-        return mod_refuse(r, "install the package that holds it", "needs the library %.*s, which is not installed",
-                          (int)(at - why), why);
+        return mod_refuse(r, "install the package that holds it",
+                          "needs the library %.*s, which is not installed", (int)(at - why), why);
     return mod_refuse(r, NULL, "cannot be loaded: %s", why);
 }
 
@@ -124,8 +126,8 @@ static int look(struct sp_module *m, str pin, struct module_report *r, bool *ope
     return rc ? rc : mod_check_descriptor(m, descriptor, name, r);
 }
 
-int module_open(struct module_registry *reg, const char *path, str pin, struct module_report *report,
-                struct sp_module **out)
+int module_open(struct module_registry *reg, const char *path, str pin,
+                struct module_report *report, struct sp_module **out)
 {
     struct module_report local, *r = report ? report : &local;
     bool opened;

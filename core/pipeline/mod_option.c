@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A plugin's option tables: copied by their stride, judged, and turned into the tables of the schema room, so that a
- * plugin's options are checked and described as the core's own are. */
+/* A plugin's option tables: copied by their stride, judged, and turned into the tables of the
+ * schema room, so that a plugin's options are checked and described as the core's own are. */
 #include "model/scalar.h"
 #include "pipeline/mod_int.h"
 
-#define TABLE_MAX 256u /* entries of one table: one that is not ended must not be walked for ever */
+#define TABLE_MAX 256u /* entries of one table: one that is not ended must not be walked for ever  \
+                        */
 #define NAMES_MAX 256u
 
 static const char advice[] = "correct the plugin's option table (sallyport/plugin.h)";
@@ -34,8 +35,8 @@ static void check_real_bounds(const struct schema *s, const struct node *n, stru
     double v;
     if (scalar_real(n, &v) || (v >= (double)s->min && v <= (double)s->max))
         return;
-    str expected = arena_printf(&d->arena, "a number from %lld to %lld", (long long)s->min,
-                                (long long)s->max);
+    str expected =
+        arena_printf(&d->arena, "a number from %lld to %lld", (long long)s->min, (long long)s->max);
     bool hide = s->flags & S_SECRET;
     node_error(d, t, n, expected.p, "%.*s is out of range", hide ? 9 : (int)str_take(n->text, 80).n,
                hide ? "the value" : n->text.p);
@@ -58,8 +59,10 @@ static int check_names(struct walk *w, const struct sp_option *o, const char *pl
         return mod_refuse(w->r, advice, "has a malformed option '%s': ENUM without names", place);
     for (unsigned i = 0; o->names[i]; i++)
         if (i >= NAMES_MAX)
-            return mod_refuse(w->r, advice, "has a malformed option '%s': more than %u names, or no NULL behind them",
-                              place, NAMES_MAX);
+            return mod_refuse(
+                w->r, advice,
+                "has a malformed option '%s': more than %u names, or no NULL behind them", place,
+                NAMES_MAX);
     return 0;
 }
 
@@ -77,7 +80,8 @@ static int check_default(struct walk *w, const struct sp_option *o, const struct
     case SP_OPT_MAP:
     case SP_OPT_DICT:
     case SP_OPT_ANY:
-        return mod_refuse(w->r, advice, "has a malformed option '%s': only scalars have a default", place);
+        return mod_refuse(w->r, advice, "has a malformed option '%s': only scalars have a default",
+                          place);
     case SP_OPT_REAL:
         rc = scalar_text_real(str_z(o->dflt), &real);
         v = (int64_t)real;
@@ -87,7 +91,9 @@ static int check_default(struct walk *w, const struct sp_option *o, const struct
     }
     bool bounded = o->type != SP_OPT_ENUM && o->type != SP_OPT_BOOL && (o->min || o->max);
     if (rc || (bounded && (v < o->min || v > o->max)))
-        return mod_refuse(w->r, advice, "has a malformed option '%s': its default '%.60s' is not a value of its type and bounds",
+        return mod_refuse(w->r, advice,
+                          "has a malformed option '%s': its default '%.60s' is not a value of its "
+                          "type and bounds",
                           place, o->dflt);
     return 0;
 }
@@ -95,13 +101,15 @@ static int check_default(struct walk *w, const struct sp_option *o, const struct
 static int check_option(struct walk *w, const struct sp_option *o, const char *place)
 {
     if (o->type < SP_OPT_STRING || o->type > SP_OPT_FILE)
-        return mod_refuse(w->r, advice, "has a malformed option '%s': unknown type %u", place, o->type);
+        return mod_refuse(w->r, advice, "has a malformed option '%s': unknown type %u", place,
+                          o->type);
     if (o->min > o->max)
-        return mod_refuse(w->r, advice, "has a malformed option '%s': min %lld is above max %lld", place,
-                          (long long)o->min, (long long)o->max);
+        return mod_refuse(w->r, advice, "has a malformed option '%s': min %lld is above max %lld",
+                          place, (long long)o->min, (long long)o->max);
     bool parent = o->type == SP_OPT_LIST || o->type == SP_OPT_DICT || o->type == SP_OPT_MAP;
     if (parent && !o->sub)
-        return mod_refuse(w->r, advice, "has a malformed option '%s': LIST, MAP and DICT need sub", place);
+        return mod_refuse(w->r, advice, "has a malformed option '%s': LIST, MAP and DICT need sub",
+                          place);
     return o->type == SP_OPT_ENUM ? check_names(w, o, place) : 0;
 }
 
@@ -118,8 +126,8 @@ static int copy_sub(struct walk *w, struct sp_option *o, struct schema *s, const
         return 0;
     }
     if (++w->depth > MOD_OPTIONS_DEPTH)
-        return mod_refuse(w->r, advice, "has a malformed option '%s': nested more than %u deep", place,
-                          MOD_OPTIONS_DEPTH);
+        return mod_refuse(w->r, advice, "has a malformed option '%s': nested more than %u deep",
+                          place, MOD_OPTIONS_DEPTH);
     int rc = copy_table(w, o->sub, element ? 1 : TABLE_MAX, element, place, &sub, &table);
     w->depth--;
     if (rc)
@@ -137,9 +145,13 @@ static int copy_option(struct walk *w, struct sp_option *o, struct schema *s, co
     int rc = check_option(w, o, place);
     if (rc)
         return rc;
-    *s = (struct schema){.key = o->key, .type = schema_types[o->type], .dflt = o->dflt,
+    *s = (struct schema){.key = o->key,
+                         .type = schema_types[o->type],
+                         .dflt = o->dflt,
                          .flags = (uint8_t)(o->flags & (S_REQUIRED | S_SECRET | S_OR_SCALAR)),
-                         .min = o->min, .max = o->max, .doc = o->doc ? o->doc : ""};
+                         .min = o->min,
+                         .max = o->max,
+                         .doc = o->doc ? o->doc : ""};
     if (o->type == SP_OPT_ENUM)
         s->names = o->names;
     if (o->type == SP_OPT_REAL && (o->min || o->max))
@@ -167,7 +179,8 @@ static int count_table(struct walk *w, const struct sp_option *from, unsigned ma
     }
     /* The outermost table has a count, the others must be ended. */
     if (n >= TABLE_MAX) {
-        mod_refuse(w->r, advice, "has a malformed option table%s%s: %u entries, or no key NULL behind them",
+        mod_refuse(w->r, advice,
+                   "has a malformed option table%s%s: %u entries, or no key NULL behind them",
                    place[0] ? " in " : "", place, TABLE_MAX);
         return -1;
     }
@@ -184,8 +197,8 @@ static int copy_entry(struct walk *w, struct sp_option *options, struct schema *
         return mod_refuse(w->r, advice, "has a malformed option key in '%s' (number %u)", place, i);
     for (unsigned k = 0; k < i; k++)
         if (strcmp(options[k].key, o->key) == 0)
-            return mod_refuse(w->r, advice, "has the option '%s%s%s' twice", place, place[0] ? "." : "",
-                              o->key);
+            return mod_refuse(w->r, advice, "has the option '%s%s%s' twice", place,
+                              place[0] ? "." : "", o->key);
     str name = element ? arena_printf(&w->m->arena, "%s[]", place)
                        : arena_printf(&w->m->arena, "%s%s%s", place, place[0] ? "." : "", o->key);
     if (!name.p)
@@ -224,7 +237,8 @@ int mod_check_options(struct sp_module *m, struct module_report *r)
     struct walk w = {.m = m, .r = r};
     static const struct sp_option none = {0};
     if (!d->options && d->noptions)
-        return mod_refuse(r, advice, "says it has %u options, but has no table of them", d->noptions);
+        return mod_refuse(r, advice, "says it has %u options, but has no table of them",
+                          d->noptions);
     bool any = d->options != NULL;
     if (any && (d->option_stride < sizeof(struct sp_option) || d->option_stride > 4096 ||
                 d->option_stride % 8))
@@ -235,8 +249,8 @@ int mod_check_options(struct sp_module *m, struct module_report *r)
         d->option_stride = sizeof none;
     /* noptions may count the ending entry or not, and may be left to it. */
     unsigned max = d->noptions ? d->noptions : TABLE_MAX;
-    int rc = copy_table(&w, any ? d->options : &none, any ? max : 0, false, "", &m->options,
-                        &m->schema);
+    int rc =
+        copy_table(&w, any ? d->options : &none, any ? max : 0, false, "", &m->options, &m->schema);
     if (rc)
         return rc;
     d->options = m->options;

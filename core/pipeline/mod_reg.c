@@ -9,8 +9,8 @@
 #include "pipeline/mod_int.h"
 #include "pipeline/upstream.h"
 
-int module_registry_init(struct module_registry *reg, const struct sp_host *host, struct metrics *metrics,
-                         struct upstreams *upstreams, const char *version)
+int module_registry_init(struct module_registry *reg, const struct sp_host *host,
+                         struct metrics *metrics, struct upstreams *upstreams, const char *version)
 {
     memset(reg, 0, sizeof *reg);
     reg->host = host;
@@ -85,11 +85,22 @@ bool module_stale(const struct sp_module *m)
 
 const char *mod_status_text(int status)
 {
-    static const char *const words[] = {
-        "ok",           "bad argument",       "not allowed here", "out of memory",  "a bound was reached",
-        "gone",         "no such thing",      "not supported",    "denied",         "exists already",
-        "try again",    "I/O error",          "timeout",          "protocol error", "TLS error",
-        "was cancelled"};
+    static const char *const words[] = {"ok",
+                                        "bad argument",
+                                        "not allowed here",
+                                        "out of memory",
+                                        "a bound was reached",
+                                        "gone",
+                                        "no such thing",
+                                        "not supported",
+                                        "denied",
+                                        "exists already",
+                                        "try again",
+                                        "I/O error",
+                                        "timeout",
+                                        "protocol error",
+                                        "TLS error",
+                                        "was cancelled"};
     return status <= 0 && status > -(int)ARRAY_LEN(words) ? words[-status] : "unknown status";
 }
 
@@ -102,21 +113,23 @@ struct ask {
     struct diag *diag;
 };
 
-static struct sp_module *use_loaded(const struct ask *a, struct sp_module *m, const char *path, str pin)
+static struct sp_module *use_loaded(const struct ask *a, struct sp_module *m, const char *path,
+                                    str pin)
 {
     /* The directories may have been spelled otherwise: the file decides. */
     struct stat st;
     if (path && strcmp(path, m->path) != 0 && stat(path, &st) == 0 &&
         (st.st_dev != m->dev || st.st_ino != m->ino)) {
         node_error(a->diag, a->tree, a->at, NULL,
-                   "the plugin '%s' was loaded from %s; another file, such as %s, needs an upgrade (`sallyport upgrade`)",
+                   "the plugin '%s' was loaded from %s; another file, such as %s, needs an upgrade "
+                   "(`sallyport upgrade`)",
                    m->desc.name, m->path, path);
         return NULL;
     }
     if (!str_empty(pin) && !str_ieq(pin, str_z(m->sha256))) {
         node_error(a->diag, a->tree, a->at, NULL,
-                   "the plugin '%s' was loaded with the SHA-256 sum %s; the conf pins %.*s", m->desc.name,
-                   m->sha256, STR_ARG(str_take(pin, 80)));
+                   "the plugin '%s' was loaded with the SHA-256 sum %s; the conf pins %.*s",
+                   m->desc.name, m->sha256, STR_ARG(str_take(pin, 80)));
         return NULL;
     }
     return m;
@@ -154,10 +167,11 @@ static void not_found(const struct ask *a, const str *dirs, unsigned ndirs)
         places = arena_cat(mem, 3, (str[]){places, i ? STR(", ") : STR(""), dirs[i]});
     str what = STR("out of memory");
     if (places.p)
-        what = arena_printf(mem, "the plugin '%.*s' is not installed: %.*s.so was looked for in %.*s",
-                            STR_ARG(a->name), STR_ARG(a->name), STR_ARG(places));
-    diag_add(a->diag, DIAG_ERROR, node_where(a->tree, a->at), a->at ? node_path(mem, a->at) : STR_NONE,
-             what, STR_NONE, suggest(a, dirs, ndirs));
+        what =
+            arena_printf(mem, "the plugin '%.*s' is not installed: %.*s.so was looked for in %.*s",
+                         STR_ARG(a->name), STR_ARG(a->name), STR_ARG(places));
+    diag_add(a->diag, DIAG_ERROR, node_where(a->tree, a->at),
+             a->at ? node_path(mem, a->at) : STR_NONE, what, STR_NONE, suggest(a, dirs, ndirs));
 }
 
 /* The file's path, in the diag's arena. NULL: told. */
@@ -168,7 +182,8 @@ static const char *find_file(const struct ask *a, const char *explicit_path, con
     if (explicit_path)
         return explicit_path;
     for (unsigned i = 0; i < ndirs; i++) {
-        str path = arena_printf(&a->diag->arena, "%.*s/%.*s.so", STR_ARG(dirs[i]), STR_ARG(a->name));
+        str path =
+            arena_printf(&a->diag->arena, "%.*s/%.*s.so", STR_ARG(dirs[i]), STR_ARG(a->name));
         if (path.p && (stat(path.p, &st) == 0 || (errno != ENOENT && errno != ENOTDIR)))
             return path.p;
     }
@@ -198,7 +213,8 @@ static int start(const struct ask *a, struct sp_module *m)
     if (rc != SP_OK) {
         mod_command_drop(m);
         node_error(a->diag, a->tree, a->at, NULL,
-                   "the plugin '%s' refuses to start: its load() answered %d (%s); its log lines may say why",
+                   "the plugin '%s' refuses to start: its load() answered %d (%s); its log lines "
+                   "may say why",
                    m->desc.name, rc, mod_status_text(rc));
         return E_CONF;
     }
@@ -210,9 +226,10 @@ static int start(const struct ask *a, struct sp_module *m)
     return 0;
 }
 
-struct sp_module *module_load(struct module_registry *reg, str name, const char *explicit_path, str pin,
-                              const str *dirs, unsigned ndirs, const struct node_tree *tree,
-                              const struct node *at, struct diag *diag)
+struct sp_module *module_load(struct module_registry *reg, str name, const char *explicit_path,
+                              str pin, const str *dirs, unsigned ndirs,
+                              const struct node_tree *tree, const struct node *at,
+                              struct diag *diag)
 {
     struct ask a = {reg, name, tree, at, diag};
     struct module_report report;
@@ -253,7 +270,10 @@ int module_thread_start(struct sp_module *m, struct loop *loop, unsigned thread_
         return E_ARG;
     if (m->thread_started[loop->id])
         return 0;
-    struct sp_thread call = {.size = sizeof call, .id = loop->id - 1, .count = thread_count, .module = m,
+    struct sp_thread call = {.size = sizeof call,
+                             .id = loop->id - 1,
+                             .count = thread_count,
+                             .module = m,
                              .state = m->state};
     sp_status rc = m->desc.thread_start ? m->desc.thread_start(&call) : SP_OK;
     if (rc != SP_OK)
@@ -268,7 +288,10 @@ void module_thread_stop(struct sp_module *m, struct loop *loop)
     CHECK_OBJ(m, MODULE_MAGIC);
     if (loop->id >= LOOP_MAX || !m->thread_started[loop->id])
         return;
-    struct sp_thread call = {.size = sizeof call, .id = loop->id - 1, .module = m, .state = m->state,
+    struct sp_thread call = {.size = sizeof call,
+                             .id = loop->id - 1,
+                             .module = m,
+                             .state = m->state,
                              .thread_state = m->thread_state[loop->id]};
     if (m->desc.thread_stop)
         m->desc.thread_stop(&call);
@@ -285,7 +308,8 @@ int module_check_entry(const struct sp_module *m, const struct node *node, const
     for (const struct schema *s = m->schema; s->key; s++) {
         if (!(s->flags & S_REQUIRED))
             continue;
-        node_error(diag, tree, entry, NULL, "the plugin '%s' requires the option '%s'", m->desc.name, s->key);
+        node_error(diag, tree, entry, NULL, "the plugin '%s' requires the option '%s'",
+                   m->desc.name, s->key);
         rc = E_CONF;
     }
     return rc;

@@ -99,6 +99,7 @@ struct pipeline *pipeline_new(const struct pipeline_conf *conf, struct loop *mai
     if (!p)
         return NULL;
     map_init(&p->confs, false);
+    map_init(&p->refused, true);
     p->main = main;
     p->threads = conf->threads;
     p->breadcrumb = conf->breadcrumb;
@@ -138,6 +139,7 @@ void pipeline_free(struct pipeline *p)
     if (p->metrics)
         metrics_free(p->metrics);
     map_fini(&p->confs);
+    map_fini(&p->refused);
     host_thread_leave();
     free(p);
 }

@@ -92,9 +92,33 @@ static struct snapshot *snapshot_new(struct pipeline *p, struct gateway *gw)
     return s;
 }
 
+/* The threads' resolvers are made with the first conf's settings. */
+static void settle_resolver(struct pipeline *p, const struct gateway *gw)
+{
+    str servers = str_take(gw->resolver_servers, sizeof(p->resolver_servers) - 1);
+
+    if (p->has_resolver)
+        return;
+    memcpy(p->resolver_servers, servers.p, servers.n);
+    p->resolver = (struct resolver_conf){
+        .servers = servers.n ? p->resolver_servers : NULL,
+        .timeout_ms = (unsigned)gw->resolver_timeout,
+        .tries = (unsigned)gw->resolver_tries,
+        .ttl_min_s = (unsigned)(gw->resolver_ttl_min / 1000),
+        .ttl_max_s = (unsigned)(gw->resolver_ttl_max / 1000),
+        .ttl_negative_s = (unsigned)(gw->resolver_ttl_negative / 1000),
+        .max_entries = 4096,
+    };
+    p->has_resolver = true;
+}
+
 static void build(struct pipeline *p, struct snapshot *s, struct diag *d)
 {
     unsigned before = d->errors;
+
+    settle_resolver(p, s->gateway);
+    map_fini(&p->refused);
+    map_init(&p->refused, true);
 
     for (unsigned i = 0; i < s->gateway->upstream_count; i++)
         if (s->gateway->upstreams[i].tls)

@@ -58,7 +58,8 @@ struct pipeline {
     struct resolver_conf resolver;
     char resolver_servers[512];
     void (*breadcrumb)(const char *, const char *);
-    struct map confs; /* live struct conf_obj by their keys */
+    struct map confs;   /* live struct conf_obj by their keys */
+    struct map refused; /* keys of confs that this build's plugins have refused: told once, not at every place */
     struct publish *publishing;
     uint32_t m_requests, m_latency, m_integration, m_misuse, m_shadow;
     _Atomic unsigned units_live;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The registry of live upstreams: found again after a reload by id and content, retired behind their last use. */
+/* The registry of live upstreams: found again after a reload by id and content, retired behind
+ * their last use. */
 #include "pipeline/upstream_int.h"
 
 struct upstreams *upstreams_new(unsigned threads)
@@ -75,7 +76,8 @@ static struct up_target *target_place(struct upstream *u, str text)
 
 static bool fill(struct upstream *u, const struct gw_upstream *gu)
 {
-    bool ok = copy_str(&u->arena, &u->id, gu->id) && copy_str(&u->arena, &u->authority, gu->authority);
+    bool ok =
+        copy_str(&u->arena, &u->id, gu->id) && copy_str(&u->arena, &u->authority, gu->authority);
     u->targets = arena_zalloc(&u->arena, (gu->target_count + 1) * sizeof *u->targets);
     if (!ok || !u->targets)
         return false;
@@ -85,7 +87,8 @@ static bool fill(struct upstream *u, const struct gw_upstream *gu)
         t->weight += from->weight ? from->weight : 1;
         if (t->text.p)
             continue;
-        if (!copy_str(&u->arena, &t->text, from->text) || !copy_str(&u->arena, &t->host, from->host))
+        if (!copy_str(&u->arena, &t->text, from->text) ||
+            !copy_str(&u->arena, &t->host, from->host))
             return false;
         t->port = from->port;
         t->is_ip = addr_ip_parse(&t->ip, from->host) == 0;
@@ -260,7 +263,8 @@ static void publish_fire(struct loop *loop, struct timer *t)
 {
     struct upstreams_thread *th = CONTAINER_OF(t, struct upstreams_thread, publish);
     bool open = false;
-    LIST_EACH(&th->locals, it) {
+    LIST_EACH(&th->locals, it)
+    {
         struct up_local *l = LIST_ITEM(it, struct up_local, link);
         up_local_publish(l);
         for (unsigned i = 0; i < l->seat_count && !open; i++)
@@ -272,7 +276,8 @@ static void publish_fire(struct loop *loop, struct timer *t)
         timer_set(loop, t, UP_PUBLISH_MS);
 }
 
-int upstreams_thread_start(struct upstreams *all, struct loop *loop, const struct resolver_conf *conf)
+int upstreams_thread_start(struct upstreams *all, struct loop *loop,
+                           const struct resolver_conf *conf)
 {
     if (loop->id >= LOOP_MAX)
         return E_ARG;

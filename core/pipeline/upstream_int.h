@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What upstreams are made of; only for the rooms upstream, upstream_pick and upstream_status.
  *
- * A struct upstream is immutable but for its counts. What changes (addresses, pools, turns) is in one
- * struct up_local per thread, touched by that thread alone; the main thread reads its counters
+ * A struct upstream is immutable but for its counts. What changes (addresses, pools, turns) is in
+ * one struct up_local per thread, touched by that thread alone; the main thread reads its counters
  * (relaxed) under the registry's lock, which also guards the locals' coming and going. */
 #ifndef PIPELINE_UPSTREAM_INT_H
 #define PIPELINE_UPSTREAM_INT_H
@@ -14,12 +14,12 @@
 #include "pipeline/upstream.h"
 
 #define UPSTREAM_MAGIC 0x55505354u
-#define UP_ADDRS_MAX 64       /* of one name at a time; what an answer holds beyond is left out */
-#define UP_ADDRS_KEPT 256     /* remembered with the former ones, whose texts may still be shown */
-#define UP_REFRESH_MS 1000u   /* the resolver's cache is asked at most so often; it knows the TTL */
-#define UP_STALE_MS 60000u    /* an answer older than this is waited for anew before it serves */
+#define UP_ADDRS_MAX   64     /* of one name at a time; what an answer holds beyond is left out */
+#define UP_ADDRS_KEPT  256    /* remembered with the former ones, whose texts may still be shown */
+#define UP_REFRESH_MS  1000u  /* the resolver's cache is asked at most so often; it knows the TTL */
+#define UP_STALE_MS    60000u /* an answer older than this is waited for anew before it serves */
 #define UP_FAIL_MAX_MS 30000u
-#define UP_PUBLISH_MS 1000u
+#define UP_PUBLISH_MS  1000u
 
 struct up_target {
     str text, host;
@@ -47,7 +47,7 @@ struct upstream {
 struct up_addr {
     struct addr_ip ip;
     bool live;
-    uint8_t failures; /* in a row */
+    uint8_t failures;  /* in a row */
     uint64_t avoid_ms; /* until then others of the name go first */
     uint64_t seen_ms;
     struct cli_pool *pool; /* NULL: not yet */
@@ -109,8 +109,9 @@ struct upstreams {
 };
 
 /* upstream_pick.c. The local's thread. */
-struct up_local *up_local_get(struct upstream *, struct loop *); /* NULL: out of memory, or not started */
-void up_local_down(struct up_local *); /* pools and queries; further calls change nothing */
+struct up_local *up_local_get(struct upstream *,
+                              struct loop *); /* NULL: out of memory, or not started */
+void up_local_down(struct up_local *);        /* pools and queries; further calls change nothing */
 void up_local_publish(struct up_local *);
 
 #endif

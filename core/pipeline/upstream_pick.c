@@ -30,12 +30,13 @@ static void addr_set(struct up_addr *a, const struct addr_ip *ip, uint16_t port)
     int n = (int)addr_ip_text(&a->ip, text);
     a->failures = 0;
     a->avoid_ms = 0;
-    n = snprintf(a->text, sizeof a->text, ip->family == AF_INET6 ? "[%.*s]:%u" : "%.*s:%u", n, text, port);
+    n = snprintf(a->text, sizeof a->text, ip->family == AF_INET6 ? "[%.*s]:%u" : "%.*s:%u", n, text,
+                 port);
     a->text_n = n > 0 ? (size_t)n : 0;
 }
 
-/* A place for a new address behind the live ones. Past the bound, the one that has been gone for longest is made
- * over. NULL: out of memory. */
+/* A place for a new address behind the live ones. Past the bound, the one that has been gone for
+ * longest is made over. NULL: out of memory. */
 static struct up_addr *addr_room(struct up_seat *s)
 {
     if (s->count >= UP_ADDRS_KEPT) {
@@ -58,7 +59,8 @@ static struct up_addr *addr_room(struct up_seat *s)
 static struct up_addr *addr_known(const struct up_seat *s, const struct addr_ip *ip)
 {
     for (unsigned i = 0; i < s->count; i++)
-        if (s->addrs[i]->ip.family == ip->family && memcmp(s->addrs[i]->ip.ip, ip->ip, sizeof ip->ip) == 0)
+        if (s->addrs[i]->ip.family == ip->family &&
+            memcmp(s->addrs[i]->ip.ip, ip->ip, sizeof ip->ip) == 0)
             return s->addrs[i];
     return NULL;
 }
@@ -135,7 +137,8 @@ static void ask(struct up_seat *s)
     if (s->op)
         return;
     if (!res) {
-        const struct resolve_result none = {.status = E_NONE, .error = "this thread has no resolver"};
+        const struct resolve_result none = {.status = E_NONE,
+                                            .error = "this thread has no resolver"};
         answered(s, &none);
         return;
     }
@@ -206,8 +209,8 @@ void up_local_publish(struct up_local *l)
 {
     for (unsigned i = 0; i < l->seat_count; i++) {
         struct up_seat *s = &l->seats[i];
-        struct cli_pool_stats sum = {.connects = s->connects, .connect_failed = s->connect_failed,
-                                     .reused = s->reused};
+        struct cli_pool_stats sum = {
+            .connects = s->connects, .connect_failed = s->connect_failed, .reused = s->reused};
         for (unsigned k = 0; k < s->count; k++) {
             if (!s->addrs[k]->pool)
                 continue;
@@ -254,7 +257,8 @@ void up_local_down(struct up_local *l)
 
 /* Turns */
 
-/* Smooth weighted round robin over the targets that have an address: no target gets its turns in a row. */
+/* Smooth weighted round robin over the targets that have an address: no target gets its turns in a
+ * row. */
 static struct up_seat *next_seat(struct up_local *l)
 {
     struct up_seat *best = NULL;
@@ -340,7 +344,8 @@ static bool asking(const struct up_local *l)
     return false;
 }
 
-/* Somebody answered: those who wait go on when there is an address, or when nobody is left to answer. */
+/* Somebody answered: those who wait go on when there is an address, or when nobody is left to
+ * answer. */
 static void wake(struct up_local *l)
 {
     struct list due;
@@ -417,7 +422,8 @@ static struct up_addr *addr_shown(struct up_seat *s, str target)
     /* Picks gave out the very text: almost always the first comparison tells. */
     for (unsigned i = 0; i < s->count; i++) {
         struct up_addr *a = s->addrs[i];
-        if (a->text == target.p || (a->text_n == target.n && memcmp(a->text, target.p, target.n) == 0))
+        if (a->text == target.p ||
+            (a->text_n == target.n && memcmp(a->text, target.p, target.n) == 0))
             return a;
     }
     return NULL;
@@ -446,7 +452,8 @@ void upstream_report(struct upstream *u, struct loop *loop, str target, bool ok)
         if (!a)
             continue;
         _Atomic uint64_t *n = ok ? &s->pub_ok : &s->pub_failed;
-        atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + 1, memory_order_relaxed);
+        atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + 1,
+                              memory_order_relaxed);
         judge(a, ok, loop_now_ms(loop));
         return;
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What upstreams tell of themselves: status JSON, metrics, readiness. Main thread; counters are read relaxed. */
+/* What upstreams tell of themselves: status JSON, metrics, readiness. Main thread; counters are
+ * read relaxed. */
 #include "pipeline/metric.h"
 #include "pipeline/upstream_int.h"
 
@@ -116,7 +117,8 @@ static double column_of(const struct sums *s, enum column c)
     }
 }
 
-/* One sample per target of the conf, never per address: labels stay bounded. label, value: one further pair or NULL. */
+/* One sample per target of the conf, never per address: labels stay bounded. label, value: one
+ * further pair or NULL. */
 static void samples(const struct upstreams *all, const char *name, enum column c, const char *label,
                     const char *value, struct text *t)
 {
@@ -127,7 +129,8 @@ static void samples(const struct upstreams *all, const char *name, enum column c
         const struct upstream *u = v;
         for (unsigned k = 0; k < u->target_count; k++) {
             struct sums s = sum(u, k);
-            const char *labels[] = {"upstream", u->id.p, "target", u->targets[k].text.p, label, value, NULL};
+            const char *labels[] = {"upstream", u->id.p, "target", u->targets[k].text.p,
+                                    label,      value,   NULL};
             metric_sample(t, name, column_of(&s, c), labels);
         }
     }
@@ -137,19 +140,24 @@ void upstreams_metrics(struct upstreams *all, struct text *t)
 {
     pthread_mutex_lock(&all->lock);
     if (all->by_id.count) {
-        metric_head(t, "sallyport_upstream_calls_total", "counter", "Calls by target and whether they got an answer.");
+        metric_head(t, "sallyport_upstream_calls_total", "counter",
+                    "Calls by target and whether they got an answer.");
         samples(all, "sallyport_upstream_calls_total", C_OK, "result", "ok", t);
         samples(all, "sallyport_upstream_calls_total", C_FAILED, "result", "failed", t);
         metric_head(t, "sallyport_upstream_connects_total", "counter", "Connections begun.");
         samples(all, "sallyport_upstream_connects_total", C_CONNECTS, NULL, NULL, t);
-        metric_head(t, "sallyport_upstream_connects_failed_total", "counter", "Connections that were not established.");
+        metric_head(t, "sallyport_upstream_connects_failed_total", "counter",
+                    "Connections that were not established.");
         samples(all, "sallyport_upstream_connects_failed_total", C_CONNECT_FAILED, NULL, NULL, t);
-        metric_head(t, "sallyport_upstream_reused_total", "counter", "Calls on a connection that had served before.");
+        metric_head(t, "sallyport_upstream_reused_total", "counter",
+                    "Calls on a connection that had served before.");
         samples(all, "sallyport_upstream_reused_total", C_REUSED, NULL, NULL, t);
-        metric_head(t, "sallyport_upstream_connections", "gauge", "Open connections, busy or kept for reuse.");
+        metric_head(t, "sallyport_upstream_connections", "gauge",
+                    "Open connections, busy or kept for reuse.");
         samples(all, "sallyport_upstream_connections", C_BUSY, "state", "busy", t);
         samples(all, "sallyport_upstream_connections", C_IDLE, "state", "idle", t);
-        metric_head(t, "sallyport_upstream_addresses", "gauge", "Addresses that the target's name has now.");
+        metric_head(t, "sallyport_upstream_addresses", "gauge",
+                    "Addresses that the target's name has now.");
         samples(all, "sallyport_upstream_addresses", C_ADDRS, NULL, NULL, t);
     }
     pthread_mutex_unlock(&all->lock);
