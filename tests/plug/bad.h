@@ -27,14 +27,15 @@ static inline struct sp_plugin plug_good(const char *name)
 
 #define PLUG_COUNT(table) (uint32_t)(sizeof(table) / sizeof((table)[0]))
 
-/* PLUG("bad-x", p.ctx_size = 1): the entry of a plugin that is good but for what the statement does. */
-#define PLUG(plugin_name, ...)               \
-    const struct sp_plugin *sp_entry(void)   \
-    {                                        \
-        static struct sp_plugin p;           \
-        p = plug_good(plugin_name);          \
-        __VA_ARGS__;                         \
-        return &p;                           \
+/* PLUG("bad-x", p.ctx_size = 1): the entry of a plugin that is good but for what the statement
+ * does. */
+#define PLUG(plugin_name, ...)                                                                     \
+    const struct sp_plugin *sp_entry(void)                                                         \
+    {                                                                                              \
+        static struct sp_plugin p;                                                                 \
+        p = plug_good(plugin_name);                                                                \
+        __VA_ARGS__;                                                                               \
+        return &p;                                                                                 \
     }
 
 #endif

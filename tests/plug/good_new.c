@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A plugin as newer headers make it: descriptor, hooks and options have members that this gateway does not know. */
+/* A plugin as newer headers make it: descriptor, hooks and options have members that this gateway
+ * does not know. */
 #include "bad.h"
 
 struct new_hook {
@@ -11,11 +12,14 @@ struct new_option {
     const char *unit;
 };
 
-static const struct new_hook hooks[] = {{{SP_HP_STAGE, 0, plug_next}, {1, 2, 3}}, {{SP_HP_LOG, 0, plug_next}, {4, 5, 6}}};
+static const struct new_hook hooks[] = {{{SP_HP_STAGE, 0, plug_next}, {1, 2, 3}},
+                                        {{SP_HP_LOG, 0, plug_next}, {4, 5, 6}}};
 static const struct new_option inner[] = {{{.type = SP_OPT_INT, .key = "a"}, "ms"},
-                                          {{.type = SP_OPT_BOOL, .key = "b"}, NULL}, {{.key = NULL}, NULL}};
-static const struct new_option options[] = {{{.type = SP_OPT_STRING, .key = "first"}, "s"},
-                                            {{.type = SP_OPT_MAP, .key = "second", .sub = &inner[0].o}, "m"}};
+                                          {{.type = SP_OPT_BOOL, .key = "b"}, NULL},
+                                          {{.key = NULL}, NULL}};
+static const struct new_option options[] = {
+    {{.type = SP_OPT_STRING, .key = "first"}, "s"},
+    {{.type = SP_OPT_MAP, .key = "second", .sub = &inner[0].o}, "m"}};
 
 const struct sp_plugin *sp_entry(void)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A plugin as older headers make it: its descriptor ends behind conf_create, what follows is not its own. */
+/* A plugin as older headers make it: its descriptor ends behind conf_create, what follows is not
+ * its own. */
 #include "bad.h"
 
 #include <string.h>

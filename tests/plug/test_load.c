@@ -20,7 +20,8 @@ static const struct refusal {
     {"bad-empty", "has an empty name", "the file's name"},
     {"bad-long", "has a name of more than 63 characters: 'a2345", "63 at most"},
     {"bad-chars", "has a malformed name: 'Bad_Chars'", "a letter a-z"},
-    {"bad-differs", "names itself 'something-else', but its file is named 'bad-differs.so'", "the file's name"},
+    {"bad-differs", "names itself 'something-else', but its file is named 'bad-differs.so'",
+     "the file's name"},
     {"bad-version", "has no version", ".version"},
     {"bad-point", "has a hook (number 1) at the unknown hook point 99", "SP_HP_LOG"},
     {"bad-fn", "has a hook at RESPONSE without a function", ".fn"},
@@ -33,7 +34,8 @@ static const struct refusal {
     {"bad-io", "cannot live without the host table 'io'", "test for NULL"},
     {"bad-offload", "cannot live without the host table 'offload'", "test for NULL"},
     {"bad-table", "needs the host table number 60", "upgrade the gateway"},
-    {"bad-provides", "provides an integration type, but has no hook at INTEGRATION", "add the hook"},
+    {"bad-provides", "provides an integration type, but has no hook at INTEGRATION",
+     "add the hook"},
     {"bad-opt-type", "has a malformed option 'x': unknown type 77", "option table"},
     {"bad-opt-enum", "has a malformed option 'x': ENUM without names", "option table"},
     {"bad-opt-list", "has a malformed option 'x': LIST, MAP and DICT need sub", "option table"},
@@ -44,17 +46,20 @@ static const struct refusal {
     {"bad-opt-twice", "has the option 'x' twice", "option table"},
     {"bad-opt-nested", "has a malformed option 'top.deep': unknown type 0", "option table"},
     {"bad-opt-cycle", "nested more than 12 deep", "option table"},
-    {"bad-opt-stride", "has an option stride of 8 bytes; an option has 64", "sizeof(struct sp_option)"},
+    {"bad-opt-stride", "has an option stride of 8 bytes; an option has 64",
+     "sizeof(struct sp_option)"},
     {"bad-opt-count", "says it has 3 options, but has no table of them", "option table"},
 };
 
-static void assert_refused(struct plug *p, const char *path, str pin, const char *problem, const char *advice)
+static void assert_refused(struct plug *p, const char *path, str pin, const char *problem,
+                           const char *advice)
 {
     struct module_report r;
     struct sp_module *m = (struct sp_module *)p;
     int rc = module_open(&p->reg, path, pin, &r, &m);
     if (rc == 0 || !strstr(r.problem, problem) || !strstr(r.advice, advice))
-        print_error("%s: %d: %s: %s\nwant: %s: %s\n", path, rc, r.problem, r.advice, problem, advice);
+        print_error("%s: %d: %s: %s\nwant: %s: %s\n", path, rc, r.problem, r.advice, problem,
+                    advice);
     assert_int_equal(rc, E_CONF);
     assert_null(m);
     assert_false(r.ok);
@@ -78,12 +83,14 @@ static void test_descriptors(void **state)
 static void test_not_a_file(void **state)
 {
     struct plug *p = *state = plug_new();
-    assert_refused(p, plug_path(p, "none.so"), STR_NONE, "cannot be opened: No such file", "install the plugin");
+    assert_refused(p, plug_path(p, "none.so"), STR_NONE, "cannot be opened: No such file",
+                   "install the plugin");
     assert_int_equal(mkdir(plug_path(p, "dir.so"), 0755), 0);
     assert_refused(p, plug_path(p, "dir.so"), STR_NONE, "is not a regular file", "shared object");
     assert_int_equal(mkfifo(plug_path(p, "fifo.so"), 0600), 0);
     assert_refused(p, plug_path(p, "fifo.so"), STR_NONE, "is not a regular file", "shared object");
-    assert_refused(p, plug_copy(p, "good", "good.txt"), STR_NONE, "is not named NAME.so", "rename it");
+    assert_refused(p, plug_copy(p, "good", "good.txt"), STR_NONE, "is not named NAME.so",
+                   "rename it");
     plug_free(p);
 }
 
@@ -126,8 +133,10 @@ static void test_elf(void **state)
     const uint16_t one = 1;
     assert_elf(p, 0, "#!/b", 4, "is not an ELF file");
     assert_elf(p, EI_CLASS, &(char){ELFCLASS32}, 1, "is not a 64-bit object");
-    assert_elf(p, EI_DATA, &(char){*(const char *)&one ? ELFDATA2MSB : ELFDATA2LSB}, 1, "other byte order");
-    assert_elf(p, offsetof(Elf64_Ehdr, e_machine), &machine, 2, "was built for another machine (ELF machine 65278");
+    assert_elf(p, EI_DATA, &(char){*(const char *)&one ? ELFDATA2MSB : ELFDATA2LSB}, 1,
+               "other byte order");
+    assert_elf(p, offsetof(Elf64_Ehdr, e_machine), &machine, 2,
+               "was built for another machine (ELF machine 65278");
     assert_elf(p, offsetof(Elf64_Ehdr, e_type), &exec, 2, "is not a shared object (ELF type 2)");
     assert_elf(p, offsetof(Elf64_Ehdr, e_phnum), &none, 2, "malformed ELF header");
     assert_elf(p, offsetof(Elf64_Ehdr, e_phnum), &many, 2, "malformed ELF header");
@@ -159,7 +168,8 @@ static void test_truncated(void **state)
     static const size_t lengths[] = {0, 1, 3, 4, 5, 63, 64, 65, 100, 1000, 4096};
     for (size_t i = 0; i < ARRAY_LEN(lengths); i++) {
         plug_write(path, bytes, lengths[i], 0755);
-        assert_refused(p, path, STR_NONE, lengths[i] < 4 ? "is not an ELF file" : "is truncated", "");
+        assert_refused(p, path, STR_NONE, lengths[i] < 4 ? "is not an ELF file" : "is truncated",
+                       "");
     }
     size_t end = mapped_end(bytes);
     assert_true(end > 4096 && end <= size);
@@ -176,7 +186,8 @@ static struct sp_module *load_from(struct plug *p, const char *path)
     struct diag d;
     diag_init(&d);
     str name = str_z(strrchr(path, '/') + 1);
-    struct sp_module *m = module_load(&p->reg, str_take(name, name.n - 3), path, STR_NONE, NULL, 0, NULL, NULL, &d);
+    struct sp_module *m =
+        module_load(&p->reg, str_take(name, name.n - 3), path, STR_NONE, NULL, 0, NULL, NULL, &d);
     if (!m)
         print_error("%.*s", STR_ARG(diag_text(&d)));
     diag_fini(&d);
@@ -192,7 +203,8 @@ static void test_second_file(void **state)
     assert_true(m->loaded);
     assert_false(module_stale(m));
     assert_int_equal(mkdir(plug_path(p, "two"), 0755), 0);
-    assert_refused(p, plug_copy(p, "good", "two/good.so"), STR_NONE, "is a second plugin named 'good'", "one of them");
+    assert_refused(p, plug_copy(p, "good", "two/good.so"), STR_NONE,
+                   "is a second plugin named 'good'", "one of them");
     unlink(plug_path(p, "two/good.so"));
     plug_copy(p, "good-old", "good.so");
     assert_true(module_stale(m));
@@ -201,7 +213,8 @@ static void test_second_file(void **state)
 
     assert_refused(p, plug_copy(p, "bad-null", "bad-null.so"), STR_NONE, "returned NULL", "");
     assert_refused(p, plug_path(p, "bad-null.so"), STR_NONE, "returned NULL", "");
-    assert_refused(p, plug_copy(p, "good-old", "bad-null.so"), STR_NONE, "was replaced since this process looked", "upgrade");
+    assert_refused(p, plug_copy(p, "good-old", "bad-null.so"), STR_NONE,
+                   "was replaced since this process looked", "upgrade");
     plug_free(p);
 }
 
@@ -210,7 +223,8 @@ static void test_older_and_newer(void **state)
     struct plug *p = *state = plug_new();
     struct module_report r;
     struct sp_module *m;
-    assert_int_equal(module_open(&p->reg, plug_copy(p, "good-old", "good-old.so"), STR_NONE, &r, &m), 0);
+    assert_int_equal(
+        module_open(&p->reg, plug_copy(p, "good-old", "good-old.so"), STR_NONE, &r, &m), 0);
     assert_true(r.ok);
     assert_string_equal(r.name, "good-old");
     assert_string_equal(r.version, "1.2.3");
@@ -220,7 +234,8 @@ static void test_older_and_newer(void **state)
     assert_null(m->desc.exchange_end);
     assert_non_null(module_hook(m, SP_HP_RESPONSE));
 
-    assert_int_equal(module_open(&p->reg, plug_copy(p, "good-new", "good-new.so"), STR_NONE, &r, &m), 0);
+    assert_int_equal(
+        module_open(&p->reg, plug_copy(p, "good-new", "good-new.so"), STR_NONE, &r, &m), 0);
     assert_non_null(strstr(r.notice, "is not frozen yet: rebuild it"));
     assert_int_equal(m->desc.nhooks, 2);
     assert_int_equal(m->hooks[1].point, SP_HP_LOG);
@@ -242,14 +257,15 @@ static void test_pin(void **state)
     assert_int_equal(module_open(&p->reg, path, STR_NONE, &r, &m), 0);
     char upper[65];
     for (size_t i = 0; i < 65; i++)
-        upper[i] = r.sha256[i] >= 'a' && r.sha256[i] <= 'f' ? (char)(r.sha256[i] - 32) : r.sha256[i];
+        upper[i] =
+            r.sha256[i] >= 'a' && r.sha256[i] <= 'f' ? (char)(r.sha256[i] - 32) : r.sha256[i];
     assert_int_equal(module_open(&p->reg, path, str_z(upper), &r, &m), 0);
     plug_free(p);
 }
 
 /* What the conf's author reads: place, file, reason, remedy. */
-static void assert_told(struct plug *p, const char *conf, const char *name, const char *explicit_path, str pin,
-                        const char *want)
+static void assert_told(struct plug *p, const char *conf, const char *name,
+                        const char *explicit_path, str pin, const char *want)
 {
     struct diag d;
     struct node_tree *t = node_tree_new();
@@ -277,13 +293,18 @@ static void test_told(void **state)
     plug_copy(p, "bad-magic", "bad-magic.so");
     plug_copy(p, "bad-load", "bad-load.so");
     plug_copy(p, "good-old", "other.so");
-    assert_told(p, conf, "god", NULL, STR_NONE, "the plugin 'god' is not installed: god.so was looked for in ");
+    assert_told(p, conf, "god", NULL, STR_NONE,
+                "the plugin 'god' is not installed: god.so was looked for in ");
     assert_told(p, conf, "god", NULL, STR_NONE, "(did you mean 'good'?)");
-    assert_told(p, conf, "../good", NULL, STR_NONE, "'../good' is not a plugin's name, expected a letter a-z");
-    assert_told(p, conf, "bad-magic", NULL, STR_NONE, "/bad-magic.so is not a Sallyport plugin: its descriptor begins");
+    assert_told(p, conf, "../good", NULL, STR_NONE,
+                "'../good' is not a plugin's name, expected a letter a-z");
+    assert_told(p, conf, "bad-magic", NULL, STR_NONE,
+                "/bad-magic.so is not a Sallyport plugin: its descriptor begins");
     assert_told(p, conf, "bad-magic", NULL, STR_NONE, ": set .magic = SP_MAGIC\n");
-    assert_told(p, conf, "bad-load", NULL, STR_NONE, "its load() answered -4 (a bound was reached)");
-    assert_told(p, conf, "good", plug_path(p, "other.so"), STR_NONE, "its file is named 'other.so'");
+    assert_told(p, conf, "bad-load", NULL, STR_NONE,
+                "its load() answered -4 (a bound was reached)");
+    assert_told(p, conf, "good", plug_path(p, "other.so"), STR_NONE,
+                "its file is named 'other.so'");
     assert_int_equal(p->reg.count, 0);
     assert_int_equal(p->reg.command_count, 0);
 
@@ -298,10 +319,14 @@ static void test_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_descriptors), cmocka_unit_test(test_not_a_file),
-        cmocka_unit_test(test_trust),       cmocka_unit_test(test_elf),
-        cmocka_unit_test(test_truncated),   cmocka_unit_test(test_second_file),
-        cmocka_unit_test(test_older_and_newer), cmocka_unit_test(test_pin),
+        cmocka_unit_test(test_descriptors),
+        cmocka_unit_test(test_not_a_file),
+        cmocka_unit_test(test_trust),
+        cmocka_unit_test(test_elf),
+        cmocka_unit_test(test_truncated),
+        cmocka_unit_test(test_second_file),
+        cmocka_unit_test(test_older_and_newer),
+        cmocka_unit_test(test_pin),
         cmocka_unit_test(test_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* For tests that load plugins: a registry with a host of this floor's tables, and a folder of copies of the test plugins,
- * with modes and owner of our own choice. */
+/* For tests that load plugins: a registry with a host of this floor's tables, and a folder of
+ * copies of the test plugins, with modes and owner of our own choice. */
 #ifndef UNIT_PLUG_H
 #define UNIT_PLUG_H
 

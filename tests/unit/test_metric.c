@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Metrics: what may be defined, the text that comes out, the bound on series, and counting from many threads. */
+/* Metrics: what may be defined, the text that comes out, the bound on series, and counting from
+ * many threads. */
 #include "unit.h"
 
 #include <math.h>
@@ -38,13 +39,16 @@ static void test_define(void **state)
     assert_int_equal(metric_define(m, METRIC_COUNTER, "a_total", "Again.", by_api, 2, NULL, 0), a);
     assert_int_equal(metric_define(m, METRIC_COUNTER, "a_total", "A.", by_api, 1, NULL, 0), 0);
     assert_int_equal(metric_define(m, METRIC_GAUGE, "a_total", "A.", by_api, 2, NULL, 0), 0);
-    static const char *const names[] = {"", "1a_total", "a-b_total", "a b_total", "a\xc3\xa4_total"};
+    static const char *const names[] = {"", "1a_total", "a-b_total", "a b_total",
+                                        "a\xc3\xa4_total"};
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         assert_int_equal(metric_define(m, METRIC_COUNTER, names[i], "", NULL, 0, NULL, 0), 0);
-    assert_int_equal(metric_define(m, METRIC_COUNTER, "requests", "No _total.", NULL, 0, NULL, 0), 0);
+    assert_int_equal(metric_define(m, METRIC_COUNTER, "requests", "No _total.", NULL, 0, NULL, 0),
+                     0);
     assert_int_equal(metric_define(m, METRIC_COUNTER, NULL, "", NULL, 0, NULL, 0), 0);
     assert_int_equal(metric_define(m, (enum metric_kind)9, "x", "", NULL, 0, NULL, 0), 0);
-    static const char *const twice[] = {"api", "api"}, *const own[] = {"__name__"}, *const le[] = {"le"};
+    static const char *const twice[] = {"api", "api"}, *const own[] = {"__name__"},
+                             *const le[] = {"le"};
     assert_int_equal(metric_define(m, METRIC_GAUGE, "g", "", twice, 2, NULL, 0), 0);
     assert_int_equal(metric_define(m, METRIC_GAUGE, "g", "", own, 1, NULL, 0), 0);
     assert_int_equal(metric_define(m, METRIC_HISTOGRAM, "h", "", le, 1, seconds, 3), 0);
@@ -73,7 +77,8 @@ static void test_counter_gauge(void **state)
 {
     (void)state;
     struct metrics *m = metrics_new(0);
-    uint32_t c = metric_define(m, METRIC_COUNTER, "requests_total", "Requests.\nAll\\of them.", by_api, 2, NULL, 0);
+    uint32_t c = metric_define(m, METRIC_COUNTER, "requests_total", "Requests.\nAll\\of them.",
+                               by_api, 2, NULL, 0);
     uint32_t g = metric_define(m, METRIC_GAUGE, "open", "Open ones.", NULL, 0, NULL, 0);
     uint32_t pets = metric_series(m, c, (str[]){STR("pets"), STR("prod")}, 2);
     uint32_t odd = metric_series(m, c, (str[]){STR("a\"b\\c\nd"), STR("\xff\xc3\xa4")}, 2);
@@ -107,7 +112,8 @@ static void test_histogram(void **state)
     (void)state;
     struct metrics *m = metrics_new(0);
     static const char *const by_stage[] = {"stage"};
-    uint32_t h = metric_define(m, METRIC_HISTOGRAM, "took_seconds", "Time.", by_stage, 1, seconds, 3);
+    uint32_t h =
+        metric_define(m, METRIC_HISTOGRAM, "took_seconds", "Time.", by_stage, 1, seconds, 3);
     uint32_t s = metric_series(m, h, (str[]){STR("prod")}, 1);
     static const double v[] = {0.0009765625, 0.00390625, 0.0078125, 0.0625, 2, 2.5, 2.625, 100};
     for (size_t i = 0; i < ARRAY_LEN(v); i++)
@@ -207,13 +213,14 @@ static void test_collector(void **state)
     double v = 1.0 / 3;
     assert_int_equal(metric_collector(m, collect, &v), 0);
     struct text t = written(m);
-    assert_has(text_str(&t), "# TYPE mine gauge\nmine{a=\"x\\\"y\",b=\"z\"} 0.33333333333333331\nmine -Inf\n");
+    assert_has(text_str(&t),
+               "# TYPE mine gauge\nmine{a=\"x\\\"y\",b=\"z\"} 0.33333333333333331\nmine -Inf\n");
     text_fini(&t);
     metrics_free(m);
 }
 
 #define THREADS 4
-#define ROUNDS 20000
+#define ROUNDS  20000
 
 struct worker {
     struct metrics *m;
@@ -276,8 +283,10 @@ static void test_describe(void **state)
     text_fini(&t);
     text_init(&t);
     metrics_describe(m, "sallyport_plugin_x_", &t, true);
-    assert_str(text_str(&t), "[{\"name\":\"sallyport_plugin_x_hits_total\",\"type\":\"counter\",\"help\":\"Hits.\","
-                             "\"labels\":[\"api\",\"stage\"]}]");
+    assert_str(
+        text_str(&t),
+        "[{\"name\":\"sallyport_plugin_x_hits_total\",\"type\":\"counter\",\"help\":\"Hits.\","
+        "\"labels\":[\"api\",\"stage\"]}]");
     text_fini(&t);
     metrics_free(m);
 }
@@ -285,11 +294,11 @@ static void test_describe(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_define),      cmocka_unit_test(test_histogram_names),
+        cmocka_unit_test(test_define),        cmocka_unit_test(test_histogram_names),
         cmocka_unit_test(test_counter_gauge), cmocka_unit_test(test_histogram),
-        cmocka_unit_test(test_bound),       cmocka_unit_test(test_bad_handles),
-        cmocka_unit_test(test_long_value),  cmocka_unit_test(test_collector),
-        cmocka_unit_test(test_threads),     cmocka_unit_test(test_describe),
+        cmocka_unit_test(test_bound),         cmocka_unit_test(test_bad_handles),
+        cmocka_unit_test(test_long_value),    cmocka_unit_test(test_collector),
+        cmocka_unit_test(test_threads),       cmocka_unit_test(test_describe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A loaded plugin and the host tables that it meets: options, conf readers, commands, metrics, variables, buffers, upstreams. */
+/* A loaded plugin and the host tables that it meets: options, conf readers, commands, metrics,
+ * variables, buffers, upstreams. */
 #include "plug.h"
 
 static struct plug *p;
@@ -11,7 +12,8 @@ static int set_up(void **state)
     struct diag d;
     p = plug_new();
     diag_init(&d);
-    m = module_load(&p->reg, STR("good"), plug_copy(p, "good", "good.so"), STR_NONE, NULL, 0, NULL, NULL, &d);
+    m = module_load(&p->reg, STR("good"), plug_copy(p, "good", "good.so"), STR_NONE, NULL, 0, NULL,
+                    NULL, &d);
     if (!m)
         print_error("%.*s", STR_ARG(diag_text(&d)));
     diag_fini(&d);
@@ -70,18 +72,24 @@ static void test_options(void **state)
 {
     (void)state;
     assert_checked("with: { title: x }\n", "");
-    assert_checked("with:\n  title: x\n  colour: red\n  wait: 5s\n  share: 0.5\n  loud: yes\n  file: a/b\n"
-                   "  limits: { bytes: 1KB, names: one }\n  rates: { a: 0.1, b: 1 }\n", "");
-    assert_checked("use: good\n", "c.yaml:1:1: error: the plugin 'good' requires the option 'title'\n");
+    assert_checked(
+        "with:\n  title: x\n  colour: red\n  wait: 5s\n  share: 0.5\n  loud: yes\n  file: a/b\n"
+        "  limits: { bytes: 1KB, names: one }\n  rates: { a: 0.1, b: 1 }\n",
+        "");
+    assert_checked("use: good\n",
+                   "c.yaml:1:1: error: the plugin 'good' requires the option 'title'\n");
     assert_checked("with: {}\n", "c.yaml:1:7: error: with: required key 'title' is missing\n");
     assert_checked("with:\n  titel: x\n  title: y\n",
                    "c.yaml:2:3: error: with.titel: unknown key 'titel' (did you mean 'title'?)\n");
     assert_checked("with:\n  title: x\n  colour: gren\n",
-                   "c.yaml:3:11: error: with.colour: 'gren' is not known here, expected one of red, green (did you mean 'green'?)\n");
-    assert_checked("with:\n  title: x\n  rates: { a: 0.5, b: 1.5 }\n",
-                   "c.yaml:3:23: error: with.rates.b: 1.5 is out of range, expected a number from 0 to 1\n");
+                   "c.yaml:3:11: error: with.colour: 'gren' is not known here, expected one of "
+                   "red, green (did you mean 'green'?)\n");
+    assert_checked(
+        "with:\n  title: x\n  rates: { a: 0.5, b: 1.5 }\n",
+        "c.yaml:3:23: error: with.rates.b: 1.5 is out of range, expected a number from 0 to 1\n");
     bool ok;
-    char *all = check_text("with:\n  wait: soon\n  share: x\n  loud: 3\n  limits: { bytes: 2MB, more: 1 }\n", &ok);
+    char *all = check_text(
+        "with:\n  wait: soon\n  share: x\n  loud: 3\n  limits: { bytes: 2MB, more: 1 }\n", &ok);
     unsigned lines = 0;
     for (const char *at = all; (at = strchr(at, '\n')); at++)
         lines++;
@@ -99,7 +107,9 @@ static void with_conf(const char *yaml, void (*fn)(struct sp_conf *, struct diag
     struct node *root = node_read_yaml(t, &d, "/etc/x/c.yaml", str_z(yaml), NULL);
     assert_non_null(root);
     struct sp_errors errors = {.diag = &d, .tree = t, .entry = root};
-    struct sp_conf c = {.size = sizeof c, .module = m, .errors = &errors,
+    struct sp_conf c = {.size = sizeof c,
+                        .module = m,
+                        .errors = &errors,
                         .node = (const struct sp_node *)(const void *)node_getz(root, "with")};
     fn(&c, &d);
     diag_fini(&d);
@@ -180,14 +190,16 @@ static void make_errors(struct sp_conf *c, struct diag *d)
 static void test_conf(void **state)
 {
     (void)state;
-    with_conf("with:\n  title: Dogs\n  colour: red\n  limits: { bytes: 2KB, names: [a, b] }\n", read_values);
+    with_conf("with:\n  title: Dogs\n  colour: red\n  limits: { bytes: 2KB, names: [a, b] }\n",
+              read_values);
     with_conf("use: good\n", read_nothing);
     with_conf("with:\n  title: x\n", make_errors);
 }
 
 /* Commands */
 
-static void run(const char *plugin, const char *name, const str *args, unsigned n, int want, const char *out)
+static void run(const char *plugin, const char *name, const str *args, unsigned n, int want,
+                const char *out)
 {
     struct text t;
     text_init(&t);
@@ -203,7 +215,8 @@ static void test_commands(void **state)
 {
     (void)state;
     run("good", "echo", (str[]){STR("{\"a\":[1,2]}")}, 1, 0, "{\"a\":[1,2]}");
-    run("good", "echo", (str[]){STR("{not json")}, 1, E_ARG, "the command 'good echo' failed: bad argument");
+    run("good", "echo", (str[]){STR("{not json")}, 1, E_ARG,
+        "the command 'good echo' failed: bad argument");
     run("good", "echo", (str[]){STR("")}, 1, E_TIMEOUT, "the command 'good echo' failed: timeout");
     run("good", "echo", NULL, 0, E_ARG, "give an argument");
     run("good", "none", NULL, 0, E_NONE, "the plugin 'good' has no command 'none'; it has: echo");
@@ -212,7 +225,8 @@ static void test_commands(void **state)
     struct text t;
     text_init(&t);
     metrics_write(p->metrics, &t);
-    assert_has(text_str(&t), "# TYPE sallyport_plugin_good_hits_total counter\nsallyport_plugin_good_hits_total{kind=\"all\"} 2\n");
+    assert_has(text_str(&t), "# TYPE sallyport_plugin_good_hits_total "
+                             "counter\nsallyport_plugin_good_hits_total{kind=\"all\"} 2\n");
     text_fini(&t);
 }
 
@@ -229,7 +243,8 @@ static void test_describe(void **state)
     assert_has(s, "  title: string; required\n      The title.\n");
     assert_has(s, "  colour: one of red, green; default green\n");
     assert_has(s, "  token: string; default not shown\n");
-    assert_has(s, "  limits: map\n      Limits.\n    bytes: size, 64KB, 1 to 1048576; default 64KB\n");
+    assert_has(s,
+               "  limits: map\n      Limits.\n    bytes: size, 64KB, 1 to 1048576; default 64KB\n");
     assert_has(s, "    names: list of string\n");
     assert_has(s, "  rates: map of any key to number, 0 to 1\n");
     assert_has(s, "commands:\n  echo JSON\n");
@@ -347,9 +362,11 @@ static void test_upstreams(void **state)
     sp_str a, b;
     unsigned bad = 0;
     assert_int_equal(define("issuer", "http://127.0.0.1:9", &a), SP_E_DENIED);
-    assert_int_equal(host_upstream_policy(&p->reg, (str[]){STR("ok.example"), STR("no/slash")}, 2, &bad), E_ARG);
+    assert_int_equal(
+        host_upstream_policy(&p->reg, (str[]){STR("ok.example"), STR("no/slash")}, 2, &bad), E_ARG);
     assert_int_equal(bad, 1);
-    const str allow[] = {STR("127.0.0.1"), STR("*.example.org:80"), STR("api.example.com:8443"), STR("[::1]:9")};
+    const str allow[] = {STR("127.0.0.1"), STR("*.example.org:80"), STR("api.example.com:8443"),
+                         STR("[::1]:9")};
     assert_int_equal(host_upstream_policy(&p->reg, allow, 4, NULL), 0);
     assert_int_equal(define("issuer", "http://127.0.0.1:9/.well-known/jwks.json", &a), SP_OK);
     assert_str(a, "good.issuer");
@@ -361,13 +378,20 @@ static void test_upstreams(void **state)
     static const struct {
         const char *url;
         sp_status want;
-    } urls[] = {{"http://example.org", SP_E_DENIED},    {"http://a.example.org:81", SP_E_DENIED},
-                {"http://xexample.org", SP_E_DENIED},   {"http://10.0.0.1", SP_E_DENIED},
-                {"http://api.example.com", SP_E_DENIED}, {"https://api.example.com:8443", SP_E_UNSUP},
-                {"ftp://127.0.0.1", SP_E_UNSUP},        {"127.0.0.1:9", SP_E_ARG},
-                {"http://", SP_E_ARG},                  {"http://u:p@127.0.0.1", SP_E_ARG},
-                {"http://127.0.0.1:0", SP_E_ARG},       {"http://127.0.0.1:x", SP_E_ARG},
-                {"http://127.0.0.1:65536", SP_E_ARG},   {"http://a b", SP_E_ARG},
+    } urls[] = {{"http://example.org", SP_E_DENIED},
+                {"http://a.example.org:81", SP_E_DENIED},
+                {"http://xexample.org", SP_E_DENIED},
+                {"http://10.0.0.1", SP_E_DENIED},
+                {"http://api.example.com", SP_E_DENIED},
+                {"https://api.example.com:8443", SP_E_UNSUP},
+                {"ftp://127.0.0.1", SP_E_UNSUP},
+                {"127.0.0.1:9", SP_E_ARG},
+                {"http://", SP_E_ARG},
+                {"http://u:p@127.0.0.1", SP_E_ARG},
+                {"http://127.0.0.1:0", SP_E_ARG},
+                {"http://127.0.0.1:x", SP_E_ARG},
+                {"http://127.0.0.1:65536", SP_E_ARG},
+                {"http://a b", SP_E_ARG},
                 {"", SP_E_ARG}};
     for (size_t i = 0; i < ARRAY_LEN(urls); i++) {
         sp_status rc = define("x", urls[i].url, &b);
@@ -417,10 +441,11 @@ static void test_core(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_loaded),    cmocka_unit_test(test_options),      cmocka_unit_test(test_conf),
-        cmocka_unit_test(test_commands),  cmocka_unit_test(test_describe),     cmocka_unit_test(test_thread_calls),
-        cmocka_unit_test(test_variables), cmocka_unit_test(test_buffers),      cmocka_unit_test(test_upstreams),
-        cmocka_unit_test(test_core),
+        cmocka_unit_test(test_loaded),    cmocka_unit_test(test_options),
+        cmocka_unit_test(test_conf),      cmocka_unit_test(test_commands),
+        cmocka_unit_test(test_describe),  cmocka_unit_test(test_thread_calls),
+        cmocka_unit_test(test_variables), cmocka_unit_test(test_buffers),
+        cmocka_unit_test(test_upstreams), cmocka_unit_test(test_core),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

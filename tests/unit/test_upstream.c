@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Live upstreams: found again after a reload, whose turn it is, names that change, retirement on every thread. */
+/* Live upstreams: found again after a reload, whose turn it is, names that change, retirement on
+ * every thread. */
 #include "unit.h"
 
 #include "dns_stub.h"
@@ -17,7 +18,10 @@ struct rig {
 static void rig_open(struct rig *r)
 {
     dns_start(&r->dns);
-    struct resolver_conf conf = {.servers = r->dns.address, .timeout_ms = 150, .tries = 1, .ttl_max_s = 300,
+    struct resolver_conf conf = {.servers = r->dns.address,
+                                 .timeout_ms = 150,
+                                 .tries = 1,
+                                 .ttl_max_s = 300,
                                  .max_entries = 100};
     assert_non_null(r->all = upstreams_new(1));
     assert_non_null(r->loop = loop_new(1, 16384));
@@ -53,9 +57,14 @@ static void turn(struct rig *r, const bool *done, unsigned ms)
     timer_cancel(&tick);
 }
 
-static struct upstream *make(struct rig *r, const char *id, uint64_t hash, struct gw_target *t, unsigned n)
+static struct upstream *make(struct rig *r, const char *id, uint64_t hash, struct gw_target *t,
+                             unsigned n)
 {
-    struct gw_upstream gu = {.id = str_z(id), .targets = t, .target_count = n, .hash = hash, .pool_idle = 4,
+    struct gw_upstream gu = {.id = str_z(id),
+                             .targets = t,
+                             .target_count = n,
+                             .hash = hash,
+                             .pool_idle = 4,
                              .pool_idle_ms = 1000};
     struct upstream *u = upstream_get(r->all, &gu, &defaults);
     assert_non_null(u);
@@ -64,7 +73,8 @@ static struct upstream *make(struct rig *r, const char *id, uint64_t hash, struc
 
 static struct gw_target target(const char *text, const char *host, uint16_t port, uint32_t weight)
 {
-    return (struct gw_target){.text = str_z(text), .host = str_z(host), .port = port, .weight = weight};
+    return (struct gw_target){
+        .text = str_z(text), .host = str_z(host), .port = port, .weight = weight};
 }
 
 struct got {
@@ -148,7 +158,11 @@ static void test_defaults_count(void **state)
     struct rig r;
     rig_open(&r);
     struct gw_target t = target("127.0.0.1:9", "127.0.0.1", 9, 1);
-    struct gw_upstream gu = {.id = STR("x"), .targets = &t, .target_count = 1, .hash = 7, .authority = STR("api.example"),
+    struct gw_upstream gu = {.id = STR("x"),
+                             .targets = &t,
+                             .target_count = 1,
+                             .hash = 7,
+                             .authority = STR("api.example"),
                              .t_connect = 1500};
     struct gw_timeouts slow = {.integration = 50000, .write = 30000};
     struct upstream *a = upstream_get(r.all, &gu, &defaults), *b = upstream_get(r.all, &gu, &slow);
@@ -169,13 +183,16 @@ static void test_weights(void **state)
     (void)state;
     struct rig r;
     rig_open(&r);
-    struct gw_target t[] = {target("127.0.0.1:9", "127.0.0.1", 9, 3), target("[::1]:9", "::1", 9, 1),
-                            target("127.0.0.3:9", "127.0.0.3", 9, 1), target("127.0.0.3:9", "127.0.0.3", 9, 1)};
+    struct gw_target t[] = {
+        target("127.0.0.1:9", "127.0.0.1", 9, 3), target("[::1]:9", "::1", 9, 1),
+        target("127.0.0.3:9", "127.0.0.3", 9, 1), target("127.0.0.3:9", "127.0.0.3", 9, 1)};
     struct upstream *u = make(&r, "orders", 1, t, 4);
     unsigned n[3] = {0}, row = 0, longest = 0;
     for (unsigned i = 0; i < 60; i++) {
         struct got g = pick_now(&r, u);
-        unsigned which = strcmp(g.target, "127.0.0.1:9") == 0 ? 0 : strcmp(g.target, "[::1]:9") == 0 ? 1 : 2;
+        unsigned which = strcmp(g.target, "127.0.0.1:9") == 0 ? 0
+                         : strcmp(g.target, "[::1]:9") == 0   ? 1
+                                                              : 2;
         n[which]++;
         row = which == 0 ? row + 1 : 0;
         longest = row > longest ? row : longest;
@@ -213,7 +230,8 @@ static void test_name(void **state)
     rig_close(&r);
 }
 
-/* The name moves: old addresses serve while the question is out, then the new ones do, and a kept one keeps its pool. */
+/* The name moves: old addresses serve while the question is out, then the new ones do, and a kept
+ * one keeps its pool. */
 static void test_refresh(void **state)
 {
     (void)state;
@@ -269,7 +287,8 @@ static void test_no_address(void **state)
     struct text why;
     rig_open(&r);
     text_init(&why);
-    struct gw_target t = target("gone.test:80", "gone.test", 80, 1), s = target("mute.test:80", "mute.test", 80, 1);
+    struct gw_target t = target("gone.test:80", "gone.test", 80, 1),
+                     s = target("mute.test:80", "mute.test", 80, 1);
     struct upstream *gone = make(&r, "gone", 1, &t, 1), *mute = make(&r, "mute", 1, &s, 1);
     assert_true(upstreams_ready(r.all, &why));
     r.dns.mode = DNS_NO_SUCH_NAME;
@@ -316,7 +335,8 @@ static void test_cancel_and_stop(void **state)
     rig_close(&r);
 }
 
-/* The last reference goes while the retirement's message waits, and the thread stops before it reads it. */
+/* The last reference goes while the retirement's message waits, and the thread stops before it
+ * reads it. */
 static void test_retire_and_stop(void **state)
 {
     (void)state;
@@ -358,35 +378,42 @@ static void test_status(void **state)
     struct rig r;
     struct text t;
     rig_open(&r);
-    struct gw_target targets[] = {target("127.0.0.1:9", "127.0.0.1", 9, 1), target("10.0.0.1:9", "10.0.0.1", 9, 2)};
-    struct upstream *u = make(&r, "orders", 1, targets, 2), *newer = make(&r, "orders", 2, targets, 2);
+    struct gw_target targets[] = {target("127.0.0.1:9", "127.0.0.1", 9, 1),
+                                  target("10.0.0.1:9", "10.0.0.1", 9, 2)};
+    struct upstream *u = make(&r, "orders", 1, targets, 2),
+                    *newer = make(&r, "orders", 2, targets, 2);
     struct got g = pick_now(&r, newer);
     upstream_report(newer, r.loop, str_z(g.target), true);
     upstream_report(newer, r.loop, str_z(g.target), false);
     upstream_report(newer, r.loop, STR("1.2.3.4:5"), false);
     text_init(&t);
     upstreams_status(r.all, &t);
-    assert_str(text_str(&t),
-               "[{\"id\":\"orders\",\"targets\":["
-               "{\"target\":\"127.0.0.1:9\",\"weight\":1,\"addresses\":1,\"calls\":0,\"failed\":0,\"connects\":0,"
-               "\"connects_failed\":0,\"reused\":0,\"busy\":0,\"idle\":0},"
-               "{\"target\":\"10.0.0.1:9\",\"weight\":2,\"addresses\":1,\"calls\":2,\"failed\":1,\"connects\":0,"
-               "\"connects_failed\":0,\"reused\":0,\"busy\":0,\"idle\":0}]}]");
+    assert_str(text_str(&t), "[{\"id\":\"orders\",\"targets\":["
+                             "{\"target\":\"127.0.0.1:9\",\"weight\":1,\"addresses\":1,\"calls\":0,"
+                             "\"failed\":0,\"connects\":0,"
+                             "\"connects_failed\":0,\"reused\":0,\"busy\":0,\"idle\":0},"
+                             "{\"target\":\"10.0.0.1:9\",\"weight\":2,\"addresses\":1,\"calls\":2,"
+                             "\"failed\":1,\"connects\":0,"
+                             "\"connects_failed\":0,\"reused\":0,\"busy\":0,\"idle\":0}]}]");
     text_fini(&t);
     text_init(&t);
     upstreams_metrics(r.all, &t);
     assert_has(text_str(&t), "# TYPE sallyport_upstream_calls_total counter\n"
-                             "sallyport_upstream_calls_total{upstream=\"orders\",target=\"127.0.0.1:9\",result=\"ok\"} 0\n"
-                             "sallyport_upstream_calls_total{upstream=\"orders\",target=\"10.0.0.1:9\",result=\"ok\"} 1\n");
+                             "sallyport_upstream_calls_total{upstream=\"orders\",target=\"127.0.0."
+                             "1:9\",result=\"ok\"} 0\n"
+                             "sallyport_upstream_calls_total{upstream=\"orders\",target=\"10.0.0.1:"
+                             "9\",result=\"ok\"} 1\n");
     assert_has(text_str(&t), "target=\"10.0.0.1:9\",result=\"failed\"} 1\n");
-    assert_has(text_str(&t), "sallyport_upstream_connections{upstream=\"orders\",target=\"10.0.0.1:9\",state=\"idle\"} 0\n");
+    assert_has(text_str(&t), "sallyport_upstream_connections{upstream=\"orders\",target=\"10.0.0.1:"
+                             "9\",state=\"idle\"} 0\n");
     text_fini(&t);
     upstream_unref(u);
     upstream_unref(newer);
     rig_close(&r);
 }
 
-/* Threads pick while the main thread reloads: whoever drops the last reference, it is freed once. */
+/* Threads pick while the main thread reloads: whoever drops the last reference, it is freed once.
+ */
 #define THREADS 3
 struct worker {
     struct upstreams *all;
@@ -457,11 +484,11 @@ static void test_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_found_again), cmocka_unit_test(test_defaults_count),
-        cmocka_unit_test(test_weights),     cmocka_unit_test(test_name),
-        cmocka_unit_test(test_refresh),     cmocka_unit_test(test_no_address),
+        cmocka_unit_test(test_found_again),     cmocka_unit_test(test_defaults_count),
+        cmocka_unit_test(test_weights),         cmocka_unit_test(test_name),
+        cmocka_unit_test(test_refresh),         cmocka_unit_test(test_no_address),
         cmocka_unit_test(test_cancel_and_stop), cmocka_unit_test(test_retire_and_stop),
-        cmocka_unit_test(test_avoid),       cmocka_unit_test(test_status),
+        cmocka_unit_test(test_avoid),           cmocka_unit_test(test_status),
         cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
