@@ -166,7 +166,6 @@ int answer_show(str text, bool json)
         diag_init(&d);
         answer_diags(&a, &d);
         print(stderr, diag_text(&d));
-        if (d.dropped) fprintf(stderr, "sallyport: %u more are not shown\n", d.dropped);
         diag_fini(&d);
         if (a.message.n) fprintf(a.ok ? stdout : stderr, "%s%.*s\n", a.ok ? "" : "sallyport: ", STR_ARG(a.message));
     }

@@ -15,6 +15,7 @@ int local_load(struct local *l, const char *conf, void (*breadcrumb)(const char 
         return E_NOMEM;
     }
     l->snap = snapshot_build(l->pipeline, g, &l->diag);
+    diag_sort(&l->diag);
     if (!l->snap) return E_CONF;
     const struct gateway *now = snapshot_gateway(l->snap);
     l->log_level = now->log_level;

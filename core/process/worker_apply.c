@@ -35,6 +35,7 @@ static void refuse(struct apply *a, const char *message)
     if (a->snap) snapshot_free(a->snap);
     a->snap = NULL;
     text_init(&t);
+    diag_sort(&a->diag);
     answer_fail(&t, &a->diag, "%s", message);
     worker_say(w, a->first ? "failed" : "answer", a->id, text_str(&t), -1);
     text_fini(&t);
