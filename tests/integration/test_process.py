@@ -27,6 +27,7 @@ def gw(make):
 
 def killed(gw, number):
     worker = gw.worker
+    gw.may_crash = True
     os.kill(worker, number)
     wait_until(lambda: not alive(worker), 10, "the worker's death")
     return worker
@@ -201,7 +202,7 @@ def test_a_taken_port_is_named_with_its_line(make):
     assert gw.wait_exit() == 1
     gw.checked = True
     assert "in use" in gw.log() and back.target in gw.log() and "sallyport.yaml:" in gw.log()
-    assert "READY=1" not in gw.read_states()
+    assert "READY=1" not in gw.states
     assert not os.path.exists(gw.sock) or gw.command("status").returncode == 1
 
 
@@ -212,7 +213,7 @@ def test_a_bad_conf_starts_nothing(make):
     assert gw.wait_exit() == 1
     gw.checked = True
     assert "nonsense" in gw.log() and refused(gw.port) and refused(gw.status_port)
-    assert "READY=1" not in gw.read_states()
+    assert "READY=1" not in gw.states
 
 
 def test_a_missing_conf(make):

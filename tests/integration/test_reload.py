@@ -247,13 +247,13 @@ def test_sighup(make):
     one, two = make.backend(text("one")), make.backend(text("two"))
     gw = make.gateway({"upstreams": [upstream("up", one)]}, [plain_api("p", "up")])
     gw.write({"upstreams": [upstream("up", two)]})
-    gw.states.clear()
+    gw.forget_states()
     gw.signal(signal.SIGHUP)
     assert gw.wait_state("RELOADING=1") and gw.wait_state("READY=1")
     assert any(s.startswith("MONOTONIC_USEC=") for s in gw.states)
     assert gw.ask().body == b"two"
     gw.write(BAD)
-    gw.states.clear()
+    gw.forget_states()
     gw.signal(signal.SIGHUP)
     assert gw.wait_state("READY=1")  # ready again, with the old conf
     assert gw.ask().body == b"two"

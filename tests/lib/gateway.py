@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gateway under test: writes its conf, runs the real binary, waits until it serves, stops it by its pid."""
-import errno
 import json
 import os
 import re
-import select
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 import client
@@ -19,6 +18,7 @@ from wire import wait_until
 BIN = os.environ.get("SALLYPORT_BIN", "")
 PLUGIN_DIRS = [d for d in os.environ.get("SALLYPORT_PLUGINS", "").split(":") if d]
 CHAOS = os.environ.get("SALLYPORT_CHAOS_SEED", "")
+CRASH = re.compile(r"the worker ended with ")
 SLOW = 1.0  # factor for timeouts, larger under sanitizers
 TROUBLE = re.compile(r"\bBUG\b|\bbug:|AddressSanitizer|ThreadSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer"
                      r"|runtime error:|assertion .* failed|panic", re.I)
@@ -82,10 +82,12 @@ class Gateway:
         self.form, self.extra_env, self.with_status = form, env or {}, status
         self.short = tempfile.mkdtemp(prefix="sp-")  # socket paths are short
         self.sock = os.path.join(self.short, "ctl")
-        self.proc = None
+        self.proc = self.notify = None
         self.pid = 0
         self.checked = False
+        self.may_crash = False  # the test kills workers itself
         self.log_path = os.path.join(self.root, "gateway.log")
+        self.states, self.news = [], threading.Condition()
         self.choose_ports()
 
     # Conf
@@ -144,6 +146,7 @@ class Gateway:
             if self.wait_ready():
                 return self
             if attempt < 4 and "in use" in self.log():  # someone took the port in between
+                self.end_notify()
                 self.choose_ports()
                 continue
             code = self.proc.wait()
@@ -158,37 +161,50 @@ class Gateway:
         self.notify.bind(path)
         env = dict(os.environ, NOTIFY_SOCKET=path, **self.extra_env)
         self.states = []
+        threading.Thread(target=self.listen_notify, args=(self.notify,), daemon=True).start()
         with open(self.log_path, "ab") as log:
             self.proc = subprocess.Popen([BIN, "-c", self.conf_path, "-s", self.sock, *args, "run"],
                                          stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, cwd=self.root)
         self.pid = self.proc.pid
         self.checked = False
 
-    def read_states(self):
+    def listen_notify(self, sock):
+        """Takes service manager messages at once: a full queue would hold the master up."""
         while True:
             try:
-                self.states += self.notify.recv(4096, socket.MSG_DONTWAIT).decode().split("\n")
-            except OSError as e:
-                if e.errno in (errno.EAGAIN, errno.EWOULDBLOCK):
-                    return self.states
-                raise
+                data = sock.recv(4096)
+            except OSError:
+                return
+            with self.news:
+                if not data:
+                    return
+                self.states += data.decode().split("\n")
+                self.news.notify_all()
+
+    def end_notify(self):
+        if self.notify is None:
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:  # wakes the thread
+            s.sendto(b"", os.path.join(self.short, "notify"))
+        self.notify.close()
+        self.notify = None
+
+    def forget_states(self):
+        with self.news:
+            self.states.clear()
 
     def wait_state(self, word, timeout=20.0):
         """Waits for a service manager message such as READY=1. False: the process ended first."""
         end = time.monotonic() + timeout * SLOW
-        ended = os.pidfd_open(self.pid)
-        try:
-            while word not in self.read_states():
-                left = end - time.monotonic()
-                if left < 0:
+        with self.news:
+            while word not in self.states:
+                if self.proc.poll() is not None:
+                    return False
+                if time.monotonic() > end:
                     raise AssertionError("no %s within %gs; states %r, log:\n%s" % (
                         word, timeout, self.states, self.log()[-3000:]))
-                got = select.select([self.notify, ended], [], [], left)[0]
-                if ended in got and self.notify not in got:
-                    return False
+                self.news.wait(0.02)
             return True
-        finally:
-            os.close(ended)
 
     def wait_ready(self, timeout=20.0):
         return self.wait_state("READY=1", timeout)
@@ -218,13 +234,14 @@ class Gateway:
                 if alive(p):
                     os.kill(p, signal.SIGKILL)
             self.proc.wait(10)
-            self.notify.close()
+            self.end_notify()
         text = self.log()
-        found = TROUBLE.search(text)
+        found = TROUBLE.search(text) or (None if self.may_crash else CRASH.search(text))
         assert not found, "the log tells of trouble:\n" + text[max(0, found.start() - 500):found.start() + 4000]
         assert code == expect, "exit code %s of the gateway, log:\n%s" % (code, text[-3000:])
 
     def clean(self):
+        self.end_notify()
         shutil.rmtree(self.short, ignore_errors=True)
 
     def log(self):
