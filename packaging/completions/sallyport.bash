@@ -1,49 +1,63 @@
 # SPDX-License-Identifier: Apache-2.0
-# bash completion of the command sallyport
+# bash completion of the command sallyport. Needs bash alone.
 _sallyport()
 {
-    local cur prev words cword
-    _init_completion || return
-    local commands="run check explain plugins plugin reload status stop version schema command help"
-    local i command=
-    for ((i = 1; i < cword; i++)); do
-        case ${words[i]} in
-            -c | -s | --conf | --socket) ((i++)) ;;
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+    local all="-c --conf -s --socket --json -h --help -V --version"
+    local commands="run check explain plugins plugin reload status stop command schema version help"
+    local i command= at=0 words=
+
+    COMPREPLY=()
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        case ${COMP_WORDS[i]} in
+            -c | -s | --conf | --socket | --user | --timeout | --template | -H | --header) ((i++)) ;;
             -*) ;;
-            *) command=${words[i]}; break ;;
+            *)
+                if [[ -z $command ]]; then
+                    command=${COMP_WORDS[i]}
+                    at=$i
+                elif [[ $command == plugin ]]; then
+                    command="plugin ${COMP_WORDS[i]}"
+                    at=$i
+                fi
+                ;;
         esac
     done
     case $prev in
         -c | -s | --conf | --socket | --template)
-            _filedir
+            compopt -o filenames 2> /dev/null
+            mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             return
             ;;
-        -H) return ;;
+        --user)
+            mapfile -t COMPREPLY < <(compgen -u -- "$cur")
+            return
+            ;;
+        --timeout | -H | --header) return ;;
     esac
     case $command in
-        '')
-            if [[ $cur == -* ]]; then
-                COMPREPLY=($(compgen -W "-c -s --socket --json -h --help --version" -- "$cur"))
-            else
-                COMPREPLY=($(compgen -W "$commands" -- "$cur"))
-            fi
-            ;;
-        plugin)
-            case ${words[i + 1]-} in
-                check) [[ $cword -gt $((i + 1)) ]] && { _filedir so; return; } ;;
-                new) [[ $cword -gt $((i + 1)) ]] && { _filedir -d; return; } ;;
-            esac
-            COMPREPLY=($(compgen -W "check new" -- "$cur"))
-            ;;
+        '') words=$commands ;;
+        run) all="$all --user" ;;
+        check) all="$all --strict" ;;
         explain)
-            if [[ $cur == -* ]]; then
-                COMPREPLY=($(compgen -W "-H" -- "$cur"))
-            elif [[ $cword -eq $((i + 1)) ]]; then
-                COMPREPLY=($(compgen -W "GET HEAD POST PUT PATCH DELETE OPTIONS" -- "$cur"))
-            fi
+            all="$all -H --header --running"
+            [[ $at -eq $((COMP_CWORD - 1)) ]] && words="GET HEAD POST PUT PATCH DELETE OPTIONS"
             ;;
-        schema) COMPREPLY=($(compgen -W "api" -- "$cur")) ;;
-        help) COMPREPLY=($(compgen -W "$commands" -- "$cur")) ;;
-        *) [[ $cur == -* ]] && COMPREPLY=($(compgen -W "--json" -- "$cur")) ;;
+        plugins) all="$all --running" ;;
+        plugin) words="check new" ;;
+        'plugin new') all="$all --template" ;;
+        reload | status | command) all="$all --timeout" ;;
+        stop) all="$all --fast --timeout" ;;
+        schema) words=api ;;
+        help) words=$commands ;;
     esac
-} && complete -F _sallyport sallyport
+    if [[ $cur == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$all" -- "$cur")
+    elif [[ $command == 'plugin check' || $command == 'plugin new' ]]; then
+        compopt -o filenames 2> /dev/null
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+    else
+        mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+    fi
+}
+complete -F _sallyport sallyport

@@ -2,46 +2,48 @@
 # SPDX-License-Identifier: Apache-2.0
 # zsh completion of the command sallyport
 
-local -a commands
+local -a commands options
 commands=(
-    'run:serve in the foreground'
-    'check:read the conf and print every error in it'
-    'explain:show what a request would meet'
-    'plugins:list the plugins of the conf'
-    'plugin:check a plugin file or start a new one'
-    'reload:read the conf again without closing a connection'
-    'status:show what the running gateway does'
-    'stop:drain and stop the running gateway'
-    'version:print the version'
-    'schema:print the JSON Schema of the conf'
-    'command:run a command that a plugin offers'
-    'help:explain a command'
+    'run:run the gateway in the foreground'
+    'check:check the conf, all errors, nothing started'
+    'explain:what a request would meet, with the conf lines'
+    'plugins:the plugins of the conf, or the options of one'
+    'plugin:check a plugin file or begin a new one'
+    'reload:take the changed conf into service'
+    'status:how the running gateway is'
+    'stop:finish what runs, then stop'
+    'command:run a command of a plugin in the running gateway'
+    'schema:JSON Schema of the conf, or of an API file'
+    'version:version and plugin ABI'
+    'help:all commands, or one'
+)
+options=(
+    '(-c --conf)'{-c,--conf}'[the conf]:file:_files'
+    '(-s --socket)'{-s,--socket}'[the control socket]:socket:_files'
+    '--json[answers and errors as one JSON object]'
+    '(-h --help)'{-h,--help}'[help]'
+    '(-V --version)'{-V,--version}'[the version]'
 )
 
-_arguments -C \
-    '-c[conf file]:file:_files' \
-    '(-s --socket)'{-s,--socket}'[control socket]:socket:_files' \
-    '--json[errors and answers as JSON]' \
-    '(-h --help)'{-h,--help}'[help]' \
-    '--version[version]' \
-    '1:command:->command' \
-    '*::argument:->argument'
+_arguments -C $options '1:command:->command' '*::argument:->argument'
 
 case $state in
 command) _describe command commands ;;
 argument)
     case $words[1] in
-    plugin)
-        if (( CURRENT == 2 )); then
-            _values 'action' 'check' 'new'
-        elif [[ $words[2] == check ]]; then
-            _files -g '*.so'
-        else
-            _files -/
-        fi
+    run) _arguments $options '--user[become this user]:user:_users' ;;
+    check) _arguments $options '--strict[warnings count as errors]' ;;
+    explain)
+        _arguments $options '*'{-H,--header}'[a request header]:header:' \
+            '--running[ask the running gateway]' '1:method:(GET HEAD POST PUT PATCH DELETE OPTIONS)' '2:URL:'
         ;;
-    explain) (( CURRENT == 2 )) && _values 'method' GET HEAD POST PUT PATCH DELETE OPTIONS ;;
-    schema) _values 'schema' api ;;
+    plugins) _arguments $options '--running[ask the running gateway]' '1:name:' ;;
+    plugin)
+        _arguments $options '--template[copy this folder]:folder:_files -/' '1:action:(check new)' '*:file:_files'
+        ;;
+    reload | status | command) _arguments $options '--timeout[how long to wait]:time:' '*:argument:' ;;
+    stop) _arguments $options '--fast[do not wait for exchanges]' '--timeout[how long to wait]:time:' ;;
+    schema) _arguments $options '1:schema:(api)' ;;
     help) _describe command commands ;;
     esac
     ;;
