@@ -68,6 +68,13 @@ static void sort_paths(struct load *ld, const glob_t *g, const char **v)
     qsort(v, g->gl_pathc, sizeof(*v), by_bytes);
 }
 
+/* A folder that is not there holds no file; one that may not be read is an error. */
+static int glob_error(const char *path, int err)
+{
+    (void)path;
+    return err != ENOENT && err != ENOTDIR;
+}
+
 const char **load_glob(struct load *ld, const struct node *n, unsigned *count)
 {
     const char *pattern = load_path(ld, n), **v = NULL;
@@ -77,7 +84,7 @@ const char **load_glob(struct load *ld, const struct node *n, unsigned *count)
     *count = 0;
     if (!pattern)
         return NULL;
-    rc = glob(pattern, GLOB_NOSORT | GLOB_ERR, NULL, &g);
+    rc = glob(pattern, GLOB_NOSORT, glob_error, &g);
     if (rc == GLOB_NOMATCH) {
         if (!strpbrk(pattern, "*?["))
             node_error(ld->diag, ld->tree, n, "a readable file", "there is no file '%s'", pattern);

@@ -88,6 +88,8 @@ struct gateway {
     unsigned plugin_count;
     str *plugin_dirs; /* where plugins are looked for; the built-in directory last */
     unsigned plugin_dir_count;
+    str *destinations; /* where plugins' own upstreams may lead */
+    unsigned destination_count;
     unsigned *order[API_TYPES]; /* per API type: indices into plugins, request phase order */
     const struct node **order_node[API_TYPES]; /* conf line of each */
     unsigned order_count[API_TYPES];

@@ -24,7 +24,7 @@ str path_var(str seg, bool *greedy)
     if (seg.n < 3 || seg.p[0] != '{' || seg.p[seg.n - 1] != '}')
         return STR_NONE;
     seg = str_n(seg.p + 1, seg.n - 2);
-    *greedy = seg.p[seg.n - 1] == '+';
+    *greedy = seg.n > 1 && seg.p[seg.n - 1] == '+';
     return *greedy ? str_take(seg, seg.n - 1) : seg;
 }
 

@@ -83,10 +83,11 @@ static void leaf_fill(struct builder *b, const struct api_resource *res, uint32_
     struct trie_leaf *leaf = &b->t->leaves[*slot - 1];
 
     for (unsigned m = 1; m <= M_ANY; m++) {
-        const struct api_method **to = &leaf->m[m == M_ANY ? M_OTHER : m];
+        const struct api_method **to;
 
         if (!res->methods[m])
             continue;
+        to = &leaf->m[m == M_ANY ? M_OTHER : m];
         if (*to)
             complain(b, res,
                      arena_printf(&b->diag->arena, "the route matches what '%.*s' matches, line %u",
@@ -126,6 +127,10 @@ static void insert(struct builder *b, uint32_t resource)
         if (!name.p) {
             at = literal_child(b, at, seg);
             continue;
+        }
+        if (b->t->names[resource].count == ROUTE_PARAMS_MAX) {
+            complain(b, res, STR("the path has too many variables"), "at most 32");
+            return;
         }
         if (!sibling_ok(b, res, at, seg))
             return;
@@ -181,12 +186,13 @@ static struct bounds measure(const struct deployment *dep)
     struct bounds n = {1, 1, 1};
 
     for (unsigned i = 0; i < dep->resource_count; i++) {
-        str path = dep->resources[i].path;
+        str rest = dep->resources[i].path, seg;
+        bool greedy;
 
-        n.bytes += (uint32_t)path.n;
-        for (size_t k = 0; k < path.n; k++) {
-            n.segments += path.p[k] == '/';
-            n.literals += path.p[k] == '/' && !(k + 1 < path.n && path.p[k + 1] == '{');
+        n.bytes += (uint32_t)rest.n;
+        while (path_segment(&rest, &seg)) {
+            n.segments++;
+            n.literals += !path_var(seg, &greedy).p;
         }
     }
     return n;

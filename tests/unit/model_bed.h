@@ -17,7 +17,9 @@
 #include "model/route.h"
 
 #define BED_LISTEN "listen: [{address: \"127.0.0.1:8080\"}]\n"
-#define BED_UPSTREAMS "upstreams: [{id: orders, targets: [\"127.0.0.1:9000\"]}, {id: toys, targets: [\"127.0.0.1:9001\"]}]\n"
+#define BED_UPSTREAMS                                                                              \
+    "upstreams: [{id: orders, targets: [\"127.0.0.1:9000\"]}, {id: toys, targets: "                \
+    "[\"127.0.0.1:9001\"]}]\n"
 
 struct bed {
     char dir[64];
@@ -64,7 +66,10 @@ static inline void bed_write(struct bed *b, const char *name, str text)
     assert_int_equal(fclose(out), 0);
 }
 
-static inline void bed_put(struct bed *b, const char *name, const char *text) { bed_write(b, name, str_z(text)); }
+static inline void bed_put(struct bed *b, const char *name, const char *text)
+{
+    bed_write(b, name, str_z(text));
+}
 
 /* Loads main.yaml; whatever was loaded or reported before is dropped. */
 static inline bool bed_try(struct bed *b)
@@ -89,7 +94,9 @@ static inline void bed_load(struct bed *b)
 /* One API file beside a plain main conf. */
 static inline const struct api *bed_api(struct bed *b, const char *text)
 {
-    bed_put(b, "main.yaml", BED_LISTEN BED_UPSTREAMS "vpc_links: {link-1: toys}\nplugins: [one, two]\napis: {include: api.yaml}\n");
+    bed_put(b, "main.yaml",
+            BED_LISTEN BED_UPSTREAMS
+            "vpc_links: {link-1: toys}\nplugins: [one, two]\napis: {include: api.yaml}\n");
     bed_put(b, "api.yaml", text);
     bed_load(b);
     assert_int_equal(b->gw->api_count, 1);
@@ -97,6 +104,9 @@ static inline const struct api *bed_api(struct bed *b, const char *text)
 }
 
 /* The text of all messages holds this part. */
-static inline void bed_said(struct bed *b, const char *part) { assert_has(diag_text(&b->diag), part); }
+static inline void bed_said(struct bed *b, const char *part)
+{
+    assert_has(diag_text(&b->diag), part);
+}
 
 #endif

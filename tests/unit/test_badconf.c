@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every broken conf of tests/conf/bad is refused with exactly the lines that stand in its head, as text and as JSON.
- * bad/NAME.yaml are main confs; bad/api/NAME.yaml are API files, tried through tests/conf/one-api.yaml; what a
- * JSON file must answer stands in NAME.json.expect. */
+/* Every broken conf of tests/conf/bad is refused with exactly the lines that stand in its head, as
+ * text and as JSON. bad/NAME.yaml are main confs; bad/api/NAME.yaml are API files, tried through
+ * tests/conf/one-api.yaml; what a JSON file must answer stands in NAME.json.expect. */
 #include <dirent.h>
 
 #include "model_bed.h"
@@ -40,7 +40,8 @@ static str expected(struct arena *a, str file)
     return out;
 }
 
-/* Paths as the expectations have them: relative to the folder, the file's own name left out at a line's start. */
+/* Paths as the expectations have them: relative to the folder, the file's own name left out at a
+ * line's start. */
 static str shorten(struct arena *a, str all, const char *dir, const char *name)
 {
     str prefix = arena_printf(a, "%s/", dir), own = arena_printf(a, "%s:", name), out = STR("");
@@ -78,7 +79,8 @@ static void check_json(struct diag *d)
         uint64_t line = 0;
 
         assert_true(str_eq(node_getz(n, "message")->text, it->what));
-        assert_true(str_eqz(node_getz(n, "level")->text, it->level == DIAG_ERROR ? "error" : "warning"));
+        assert_true(
+            str_eqz(node_getz(n, "level")->text, it->level == DIAG_ERROR ? "error" : "warning"));
         if (it->line) {
             assert_int_equal(str_u64(node_getz(n, "line")->text, &line), 0);
             assert_int_equal(line, it->line);
@@ -101,14 +103,16 @@ static bool try_one(const char *dir, const char *name, bool api)
     arena_init(&a, NULL);
     diag_init(&d);
     snprintf(path, sizeof(path), "%s/%s", dir, name);
-    snprintf(expect, sizeof(expect), "%s%s", path, str_ends(str_z(name), STR(".json")) ? ".expect" : "");
+    snprintf(expect, sizeof(expect), "%s%s", path,
+             str_ends(str_z(name), STR(".json")) ? ".expect" : "");
     want = expected(&a, slurp(&a, expect));
     setenv("SALLYPORT_BAD_API", path, 1);
     gw = gateway_load(api ? one_api : path, &d);
     got = shorten(&a, diag_text(&d), dir, name);
     same = gw == NULL && want.n > 0 && str_eq(want, got);
     if (!same)
-        print_error("%s:\nexpected\n%.*sgot\n%.*s%s", name, STR_ARG(want), STR_ARG(got), gw ? "and it was loaded\n" : "");
+        print_error("%s:\nexpected\n%.*sgot\n%.*s%s", name, STR_ARG(want), STR_ARG(got),
+                    gw ? "and it was loaded\n" : "");
     check_json(&d);
     gateway_free(gw);
     diag_fini(&d);
@@ -169,7 +173,8 @@ static void sound_conf(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(broken_confs), cmocka_unit_test(sound_conf)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(broken_confs),
+                                       cmocka_unit_test(sound_conf)};
     const char *top = getenv("top_srcdir");
 
     unsetenv("SALLYPORT_TEST_UNSET");

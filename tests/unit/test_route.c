@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tests of the trie: AWS's match priority, backtracking by method, slashes, variables; the bound on its work; its speed. */
+/* Tests of the trie: AWS's match priority, backtracking by method, slashes, variables; the bound on
+ * its work; its speed. */
 #include "model_bed.h"
 
 #include <time.h>
 
-#define ENDS ": {x-amazon-apigateway-integration: {type: http_proxy, httpMethod: ANY, uri: \"http://127.0.0.1:1/\"}}"
+#define ENDS                                                                                       \
+    ": {x-amazon-apigateway-integration: {type: http_proxy, httpMethod: ANY, uri: "                \
+    "\"http://127.0.0.1:1/\"}}"
 
 struct world {
     struct bed bed;
@@ -14,8 +17,11 @@ struct world {
 
 static const char *method_key(const char *name)
 {
-    static const char *const all[][2] = {{"GET", "get"},       {"PUT", "put"},   {"POST", "post"},  {"DELETE", "delete"},
-                                         {"OPTIONS", "options"}, {"HEAD", "head"}, {"PATCH", "patch"}, {"ANY", "x-amazon-apigateway-any-method"}};
+    static const char *const all[][2] = {
+        {"GET", "get"},         {"PUT", "put"},
+        {"POST", "post"},       {"DELETE", "delete"},
+        {"OPTIONS", "options"}, {"HEAD", "head"},
+        {"PATCH", "patch"},     {"ANY", "x-amazon-apigateway-any-method"}};
 
     for (unsigned i = 0; i < ARRAY_LEN(all); i++)
         if (strcmp(all[i][0], name) == 0)
@@ -29,7 +35,8 @@ static void world_text(struct text *t, const char *type, const char *const *rout
 {
     char path[256] = "";
 
-    text_printf(t, "api: a\ntype: %s\nstages: {s: {}}\nopenapi:\n  openapi: 3.0.1\n  paths:\n", type);
+    text_printf(t, "api: a\ntype: %s\nstages: {s: {}}\nopenapi:\n  openapi: 3.0.1\n  paths:\n",
+                type);
     for (unsigned i = 0; i < n; i++) {
         const char *space = strchr(routes[i], ' ');
         char method[16];
@@ -62,15 +69,19 @@ static const char *find(const struct world *w, const char *method, const char *p
 {
     static char out[1024];
     struct route_match m;
-    enum route_result r = route_find(w->trie, w->api->type, str_z(path), http_method_of(str_z(method)), &m);
+    enum route_result r =
+        route_find(w->trie, w->api->type, str_z(path), http_method_of(str_z(method)), &m);
     int n;
 
     if (r != ROUTE_FOUND)
         return r == ROUTE_NO_PATH ? "-" : "!";
-    n = snprintf(out, sizeof(out), "%s %.*s", m.method->method == M_ANY ? "ANY" : http_method_name((enum http_method)m.method->method).p,
+    n = snprintf(out, sizeof(out), "%s %.*s",
+                 m.method->method == M_ANY ? "ANY"
+                                           : http_method_name((enum http_method)m.method->method).p,
                  STR_ARG(m.method->resource->path));
     for (unsigned i = 0; i < m.param_count; i++)
-        n += snprintf(out + n, sizeof(out) - (size_t)n, " %.*s=%.*s", STR_ARG(m.params[i].name), STR_ARG(m.params[i].value));
+        n += snprintf(out + n, sizeof(out) - (size_t)n, " %.*s=%.*s", STR_ARG(m.params[i].name),
+                      STR_ARG(m.params[i].value));
     return out;
 }
 
@@ -78,17 +89,20 @@ struct probe {
     const char *method, *path, *want;
 };
 
-static void probe_all(const char *type, const char *const *routes, unsigned n, const struct probe *p, unsigned count)
+static void probe_all(const char *type, const char *const *routes, unsigned n,
+                      const struct probe *p, unsigned count)
 {
     struct world w;
 
     world_init(&w, type, routes, n);
     for (unsigned i = 0; i < count; i++)
         if (strcmp(find(&w, p[i].method, p[i].path), p[i].want) != 0)
-            fail_msg("%s %s %s: got \"%s\", want \"%s\"", type, p[i].method, p[i].path, find(&w, p[i].method, p[i].path), p[i].want);
+            fail_msg("%s %s %s: got \"%s\", want \"%s\"", type, p[i].method, p[i].path,
+                     find(&w, p[i].method, p[i].path), p[i].want);
     bed_fini(&w.bed);
 }
-#define PROBE(type, routes, probes) probe_all(type, routes, ARRAY_LEN(routes), probes, ARRAY_LEN(probes))
+#define PROBE(type, routes, probes)                                                                \
+    probe_all(type, routes, ARRAY_LEN(routes), probes, ARRAY_LEN(probes))
 
 /* Recorded answers of AWS (REST). */
 static void priority(void **state)
@@ -119,7 +133,8 @@ static void priority(void **state)
 
 static void exact_before_any(void **state)
 {
-    static const char *const routes[] = {"GET /a", "ANY /a", "ANY /a/{id}", "POST /a/{id}", "GET /a/{id}/b", "GET /a/x/c"};
+    static const char *const routes[] = {"GET /a",       "ANY /a",        "ANY /a/{id}",
+                                         "POST /a/{id}", "GET /a/{id}/b", "GET /a/x/c"};
     static const struct probe probes[] = {
         {"GET", "/a", "GET /a"},
         {"PUT", "/a", "ANY /a"},
@@ -127,7 +142,7 @@ static void exact_before_any(void **state)
         {"PROPFIND", "/a", "!"}, /* ANY stands for AWS's seven methods */
         {"POST", "/a/7", "POST /a/{id} id=7"},
         {"GET", "/a/7", "ANY /a/{id} id=7"},
-        {"GET", "/a/x", "ANY /a/{id} id=x"},    /* the literal x has no method of its own */
+        {"GET", "/a/x", "ANY /a/{id} id=x"},     /* the literal x has no method of its own */
         {"GET", "/a/x/b", "GET /a/{id}/b id=x"}, /* back from the literal */
         {"GET", "/a/x/c", "GET /a/x/c"},
         {"POST", "/a/x/c", "!"},
@@ -141,7 +156,8 @@ static void exact_before_any(void **state)
 /* REST takes the deepest literal with its greedy resource; a greedy one needs a segment. */
 static void greedy(void **state)
 {
-    static const char *const routes[] = {"ANY /{proxy+}", "GET /a/{proxy+}", "GET /a/b/{id}", "POST /a/b/{id}/c"};
+    static const char *const routes[] = {"ANY /{proxy+}", "GET /a/{proxy+}", "GET /a/b/{id}",
+                                         "POST /a/b/{id}/c"};
     static const struct probe probes[] = {
         {"GET", "/a", "ANY /{proxy+} proxy=a"},
         {"GET", "/a/", "ANY /{proxy+} proxy=a"},
@@ -159,7 +175,8 @@ static void greedy(void **state)
 
 static void slashes(void **state)
 {
-    static const char *const routes[] = {"GET /", "GET /a", "GET /a/{proxy+}", "GET /b/{id}", "GET /hardcoded"};
+    static const char *const routes[] = {"GET /", "GET /a", "GET /a/{proxy+}", "GET /b/{id}",
+                                         "GET /hardcoded"};
     static const struct probe probes[] = {
         {"GET", "", "GET /"},
         {"GET", "/", "GET /"},
@@ -183,8 +200,9 @@ static void slashes(void **state)
 /* HTTP APIs: any full match before any greedy one, then the default route. */
 static void http_api(void **state)
 {
-    static const char *const routes[] = {"GET /pets/dog/1", "GET /pets/dog/{id}", "GET /pets/{proxy+}", "ANY /{proxy+}", "ANY /$default",
-                                         "GET /{x}/full"};
+    static const char *const routes[] = {"GET /pets/dog/1",    "GET /pets/dog/{id}",
+                                         "GET /pets/{proxy+}", "ANY /{proxy+}",
+                                         "ANY /$default",      "GET /{x}/full"};
     static const struct probe probes[] = {
         {"GET", "/pets/dog/1", "GET /pets/dog/1"},
         {"GET", "/pets/dog/2", "GET /pets/dog/{id} id=2"},
@@ -194,12 +212,17 @@ static void http_api(void **state)
         {"GET", "/", "ANY $default"},
         {"PURGE", "/pets", "ANY $default"},
     };
-    static const char *const names[] = {"GET /pets/{id}", "POST /pets/{name}", "GET /pets/{pet}/toys", "GET /shop/"};
+    static const char *const names[] = {"GET /pets/{id}", "POST /pets/{name}",
+                                        "GET /pets/{pet}/toys", "GET /shop/"};
     static const struct probe by_name[] = {
-        {"GET", "/pets/1", "GET /pets/{id} id=1"},      {"POST", "/pets/1", "POST /pets/{name} name=1"},
-        {"PUT", "/pets/1", "!"},                         {"GET", "/pets/1/toys", "GET /pets/{pet}/toys pet=1"},
-        {"GET", "/pets/1/", "-"},                        {"GET", "/shop/", "GET /shop/"},
-        {"GET", "/shop", "-"},                           {"GET", "//shop/", "-"},
+        {"GET", "/pets/1", "GET /pets/{id} id=1"},
+        {"POST", "/pets/1", "POST /pets/{name} name=1"},
+        {"PUT", "/pets/1", "!"},
+        {"GET", "/pets/1/toys", "GET /pets/{pet}/toys pet=1"},
+        {"GET", "/pets/1/", "-"},
+        {"GET", "/shop/", "GET /shop/"},
+        {"GET", "/shop", "-"},
+        {"GET", "//shop/", "-"},
     };
 
     (void)state;
@@ -238,7 +261,8 @@ static void bounded_work(void **state)
     w.api = w.bed.gw->apis[0];
     w.trie = w.api->deployments[0]->routes;
     assert_string_equal(find(&w, "POST", "/a/a/a/a/a/a/a/a/a/a"),
-                        "POST /{v0}/{v1}/{v2}/{v3}/{v4}/{v5}/{v6}/{v7}/{v8}/{v9} v0=a v1=a v2=a v3=a v4=a v5=a v6=a v7=a v8=a v9=a");
+                        "POST /{v0}/{v1}/{v2}/{v3}/{v4}/{v5}/{v6}/{v7}/{v8}/{v9} v0=a v1=a v2=a "
+                        "v3=a v4=a v5=a v6=a v7=a v8=a v9=a");
     assert_string_equal(find(&w, "PUT", "/a/a/a/a/a/a/a/a/a/a"), "!");
 
     text_init(&t);
@@ -246,11 +270,13 @@ static void bounded_work(void **state)
     bed_write(&w.bed, "api.yaml", text_str(&t));
     text_fini(&t);
     assert_false(bed_try(&w.bed));
-    bed_said(&w.bed, "the document's paths overlap so much that one request may need 8191 steps, expected at most 4096");
+    bed_said(&w.bed, "the document's paths overlap so much that one request may need 8191 steps, "
+                     "expected at most 4096");
     bed_fini(&w.bed);
 }
 
-/* A long path costs by its length, and finds nothing behind the trie's depth but a greedy resource. */
+/* A long path costs by its length, and finds nothing behind the trie's depth but a greedy resource.
+ */
 static void long_paths(void **state)
 {
     static const char *const routes[] = {"GET /a/{x}/b", "GET /g/{proxy+}"};
@@ -262,14 +288,18 @@ static void long_paths(void **state)
     world_init(&w, "REST", routes, ARRAY_LEN(routes));
     for (size_t i = 0; i + 1 < sizeof(path); i += 2)
         path[i] = '/', path[i + 1] = 'a';
-    assert_int_equal(route_find(w.trie, API_REST, str_n(path, sizeof(path)), M_GET, &m), ROUTE_NO_PATH);
+    assert_int_equal(route_find(w.trie, API_REST, str_n(path, sizeof(path)), M_GET, &m),
+                     ROUTE_NO_PATH);
     path[1] = 'g';
-    assert_int_equal(route_find(w.trie, API_REST, str_n(path, sizeof(path)), M_GET, &m), ROUTE_FOUND);
+    assert_int_equal(route_find(w.trie, API_REST, str_n(path, sizeof(path)), M_GET, &m),
+                     ROUTE_FOUND);
     assert_int_equal(m.params[0].value.n, sizeof(path) - 3);
     memset(path, '/', sizeof(path));
-    assert_int_equal(route_find(w.trie, API_REST, str_n(path, sizeof(path)), M_GET, &m), ROUTE_NO_PATH);
+    assert_int_equal(route_find(w.trie, API_REST, str_n(path, sizeof(path)), M_GET, &m),
+                     ROUTE_NO_PATH);
     memset(path + 1, 'x', sizeof(path) - 1);
-    assert_int_equal(route_find(w.trie, API_REST, str_n(path, sizeof(path)), M_GET, &m), ROUTE_NO_PATH);
+    assert_int_equal(route_find(w.trie, API_REST, str_n(path, sizeof(path)), M_GET, &m),
+                     ROUTE_NO_PATH);
     bed_fini(&w.bed);
 }
 
@@ -306,7 +336,8 @@ static void many_routes(unsigned n, double *load, double *ns)
         snprintf(paths[i], sizeof(paths[i]), "/service-%u/items/%u", i * 7919 % n, i);
     at = seconds();
     for (unsigned i = 0; i < ROUNDS; i++)
-        assert_int_equal(route_find(w.trie, API_REST, str_z(paths[i % PATHS]), M_GET, &m), ROUTE_FOUND);
+        assert_int_equal(route_find(w.trie, API_REST, str_z(paths[i % PATHS]), M_GET, &m),
+                         ROUTE_FOUND);
     *ns = (seconds() - at) / ROUNDS * 1e9;
     bed_fini(&w.bed);
 }
@@ -319,14 +350,18 @@ static void speed(void **state)
     (void)state;
     many_routes(10, &load[0], &ns[0]);
     many_routes(10000, &load[1], &ns[1]);
-    print_message("10 routes: load %.3f s, find %.0f ns; 10,000 routes: load %.3f s, find %.0f ns\n", load[0], ns[0], load[1], ns[1]);
+    print_message(
+        "10 routes: load %.3f s, find %.0f ns; 10,000 routes: load %.3f s, find %.0f ns\n", load[0],
+        ns[0], load[1], ns[1]);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(priority), cmocka_unit_test(exact_before_any), cmocka_unit_test(greedy),     cmocka_unit_test(slashes),
-        cmocka_unit_test(http_api), cmocka_unit_test(bounded_work),     cmocka_unit_test(long_paths), cmocka_unit_test(speed),
+        cmocka_unit_test(priority),   cmocka_unit_test(exact_before_any),
+        cmocka_unit_test(greedy),     cmocka_unit_test(slashes),
+        cmocka_unit_test(http_api),   cmocka_unit_test(bounded_work),
+        cmocka_unit_test(long_paths), cmocka_unit_test(speed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,20 +5,19 @@
 static struct bed bed;
 static struct site *site;
 
-static const char apis[] =
-    "api: rest\ntype: REST\nupstream: orders\nstages: {prod: {}, test: {}}\n"
-    "hosts:\n"
-    "  - {name: api.example.org, base_path: /v1, stage: prod}\n"
-    "  - {name: api.example.org, base_path: /v1/test, stage: test}\n"
-    "  - {name: open.example.org}\n";
-static const char http[] =
-    "api: http\nupstream: toys\nstages: {prod: {}, $default: {}}\n"
-    "hosts:\n"
-    "  - {name: \"*.example.org\"}\n"
-    "  - {name: \"*.deep.example.org\", base_path: /d}\n"
-    "  - {name: api.example.org, base_path: /toys}\n"
-    "  - {name: \"[::1]\"}\n";
-static const char closed[] = "api: closed\nupstream: toys\ndisableExecuteApiEndpoint: true\nhosts: [{name: \"*\", base_path: /any}]\n";
+static const char apis[] = "api: rest\ntype: REST\nupstream: orders\nstages: {prod: {}, test: {}}\n"
+                           "hosts:\n"
+                           "  - {name: api.example.org, base_path: /v1, stage: prod}\n"
+                           "  - {name: api.example.org, base_path: /v1/test, stage: test}\n"
+                           "  - {name: open.example.org}\n";
+static const char http[] = "api: http\nupstream: toys\nstages: {prod: {}, $default: {}}\n"
+                           "hosts:\n"
+                           "  - {name: \"*.example.org\"}\n"
+                           "  - {name: \"*.deep.example.org\", base_path: /d}\n"
+                           "  - {name: api.example.org, base_path: /toys}\n"
+                           "  - {name: \"[::1]\"}\n";
+static const char closed[] = "api: closed\nupstream: toys\ndisableExecuteApiEndpoint: true\nhosts: "
+                             "[{name: \"*\", base_path: /any}]\n";
 static const char named[] = "api: named\nupstream: toys\nstages: {only: {}}\n";
 
 /* "API STAGE BASE PATH", "-" for none. */
@@ -30,8 +29,9 @@ static const char *find(const char *host, const char *path)
     if (!site_find(site, str_z(host), str_z(path), &m))
         return "-";
     assert_ptr_equal(m.api, bed.gw->apis[m.api_index]);
-    snprintf(out, sizeof(out), "%.*s %.*s '%.*s' '%.*s'", STR_ARG(m.api->id), m.stage ? (int)m.stage->name.n : 1,
-             m.stage ? m.stage->name.p : "?", STR_ARG(m.base_path), STR_ARG(m.path));
+    snprintf(out, sizeof(out), "%.*s %.*s '%.*s' '%.*s'", STR_ARG(m.api->id),
+             m.stage ? (int)m.stage->name.n : 1, m.stage ? m.stage->name.p : "?",
+             STR_ARG(m.base_path), STR_ARG(m.path));
     return out;
 }
 
@@ -135,8 +135,9 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(mapped_hosts),      cmocka_unit_test(stage_in_the_path), cmocka_unit_test(other_hosts),
-        cmocka_unit_test(execute_api_hosts), cmocka_unit_test(long_host),
+        cmocka_unit_test(mapped_hosts), cmocka_unit_test(stage_in_the_path),
+        cmocka_unit_test(other_hosts),  cmocka_unit_test(execute_api_hosts),
+        cmocka_unit_test(long_host),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
