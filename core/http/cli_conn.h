@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Private to the floor: pools of client connections, what connections of every protocol version have in common. */
+/* Private to the floor: pools of client connections, what connections of every protocol version
+ * have in common. */
 #ifndef HTTP_CLI_CONN_H
 #define HTTP_CLI_CONN_H
 
@@ -38,10 +39,11 @@ struct cli_conn {
 
 /* cli_pool.c: the counts follow. */
 void cli_pool_add(struct cli_pool *, struct cli_conn *);  /* a new one, busy */
-void cli_pool_idle(struct cli_conn *);                    /* its call is over; may close it, or another */
+void cli_pool_idle(struct cli_conn *); /* its call is over; may close it, or another */
 void cli_pool_leave(struct cli_conn *);                   /* it is closed; may free the pool */
 
-/* h1_cli.c: a connection that is being opened, in the pool; NULL: out of memory. Failures come as fail(). */
+/* h1_cli.c: a connection that is being opened, in the pool; NULL: out of memory. Failures come as
+ * fail(). */
 struct cli_conn *h1_cli_open(struct cli_pool *);
 /* The head is text in the call's arena. */
 void h1_cli_begin(struct cli_conn *, struct cli_call *, const struct http_req *, str head);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The client side's entries, and the connections of one thread to one target: the one used last is used first. */
+/* The client side's entries, and the connections of one thread to one target: the one used last is
+ * used first. */
 #include "http/cli_conn.h"
 #include "http/h1_write.h"
 
-struct cli_pool *cli_pool_new(struct loop *l, const struct addr *target, const struct cli_conf *conf)
+struct cli_pool *cli_pool_new(struct loop *l, const struct addr *target,
+                              const struct cli_conf *conf)
 {
     struct cli_pool *p = calloc(1, sizeof *p);
     if (!p) return NULL;
@@ -102,7 +104,8 @@ static struct cli_conn *pick(struct cli_pool *p, bool fresh, int *rc)
     return c;
 }
 
-int cli_start(struct cli_call *c, struct cli_pool *p, const struct http_req *req, str authority, bool fresh)
+int cli_start(struct cli_call *c, struct cli_pool *p, const struct http_req *req, str authority,
+              bool fresh)
 {
     str head;
     CHECK_OBJ(p, CLI_POOL_MAGIC);

@@ -5,8 +5,9 @@
 #include "http/h1_guard.h"
 
 #define BLOCK_LARGE (256u * 1024)
-#define SMALL_PIECE 512u    /* chunks up to this are moved together instead of getting a slice each */
-#define LINE_MAX 1024u      /* a chunk-size line with its extensions */
+#define SMALL_PIECE 512u /* chunks up to this share a slice */
+#define LINE_MAX 1024u   /* a chunk-size line with its extensions */
+#define EXTENSIONS_MAX 65536u /* of a whole body */
 #define TEXT_FIRST 256u
 
 void h1_in_drop(struct h1_in *in)
@@ -21,7 +22,15 @@ static bool only_ours(struct buf *b)
     return atomic_load_explicit(&b->refs, memory_order_acquire) == 1;
 }
 
-int h1_in_space(struct h1_in *in, struct buf_cache *cache, struct buf **old, char **p, size_t *n)
+/* A block of `size` bytes at least. */
+static struct buf *get_block(struct buf_cache *cache, struct buf_cache *large, uint32_t size)
+{
+    if (large && size > large->block / 2 && size <= large->block) return buf_get(large, 0);
+    return buf_get(cache, size > cache->block ? size : 0);
+}
+
+int h1_in_space(struct h1_in *in, struct buf_cache *cache, struct buf_cache *large,
+                struct buf **old, char **p, size_t *n)
 {
     struct buf *b = in->b;
     *old = NULL;
@@ -31,7 +40,7 @@ int h1_in_space(struct h1_in *in, struct buf_cache *cache, struct buf **old, cha
         if (b->cap - b->len < b->cap / 8) {
             uint32_t size = in->want;
             if (left > cache->block / 2 && size < left * 2) size = (uint32_t)left * 2;
-            struct buf *to = buf_get(cache, size > cache->block ? size : 0);
+            struct buf *to = get_block(cache, large, size);
             if (!to) return E_NOMEM;
             if (left) memcpy(to->data, b->data + in->off, left);
             to->len = (uint32_t)left;
@@ -40,7 +49,7 @@ int h1_in_space(struct h1_in *in, struct buf_cache *cache, struct buf **old, cha
             in->off = 0;
         }
     } else {
-        in->b = b = buf_get(cache, in->want > cache->block ? in->want : 0);
+        in->b = b = get_block(cache, large, in->want);
         if (!b) return E_NOMEM;
         in->off = 0;
     }
@@ -53,7 +62,8 @@ void h1_in_filled(struct h1_in *in, size_t room, size_t n)
 {
     struct buf *b = in->b;
     b->len += (uint32_t)n;
-    if (n == room && room > b->cap / 2) in->want = b->cap < BLOCK_LARGE / 2 ? b->cap * 2 : BLOCK_LARGE;
+    if (n == room && room > b->cap / 2)
+        in->want = b->cap < BLOCK_LARGE / 2 ? b->cap * 2 : BLOCK_LARGE;
     else if (n < b->cap / 4) in->want = 0;
 }
 
@@ -61,7 +71,8 @@ enum { SIZE_FIRST = 0, SIZE, EXTENSION, SIZE_LF, DATA, DATA_CR, DATA_LF, TRAILER
 
 void h1_body_init(struct h1_body *y, enum h1_body_kind kind, uint64_t length, uint64_t limit)
 {
-    *y = (struct h1_body){.kind = (uint8_t)kind, .limit = limit, .text_max = 16384, .max_headers = 100};
+    *y = (struct h1_body){
+        .kind = (uint8_t)kind, .limit = limit, .text_max = 16384, .max_headers = 100};
     if (kind == H1_LENGTH) y->left = length;
     if (kind == H1_NONE || (kind == H1_LENGTH && length == 0)) y->state = WHOLE;
 }
@@ -72,11 +83,12 @@ static int refuse(struct h1_body *y, int rc, const char *why)
     return rc;
 }
 
-/* Body bytes at p, in block b: onto the last slice where they follow it, also over framing bytes that nobody needs. */
-static int put(struct bufq *q, struct buf *b, char *p, uint32_t n)
+/* Body bytes at p, in block b: onto the last slice where they follow it, also over framing bytes
+ * that nobody needs. */
+static int put(struct h1_body *y, struct bufq *q, struct buf *b, char *p, uint32_t n)
 {
     struct slice *last = q->count ? (struct slice *)(uintptr_t)bufq_at(q, q->count - 1) : NULL;
-    if (last && last->b == b) {
+    if (last && last->b == b && last->p + last->n == y->end) {
         char *end = b->data + (last->p - b->data) + last->n;
         if (end != p && end < p && n <= SMALL_PIECE) {
             memmove(end, p, n);
@@ -85,9 +97,11 @@ static int put(struct bufq *q, struct buf *b, char *p, uint32_t n)
         if (end == p) {
             last->n += n;
             q->bytes += n;
+            y->end = p + n;
             return 0;
         }
     }
+    y->end = p + n;
     return bufq_push_ref(q, (struct slice){.b = b, .p = p, .n = n});
 }
 
@@ -99,7 +113,7 @@ static int take(struct h1_body *y, struct h1_in *in, struct bufq *out, uint64_t 
     if (n == 0) return 0;
     if (y->limit && n > y->limit - y->total) return refuse(y, E_LIMIT, "body larger than allowed");
     if (out) {
-        int rc = put(out, in->b, h1_in_at(in), (uint32_t)n);
+        int rc = put(y, out, in->b, h1_in_at(in), (uint32_t)n);
         if (rc != 0) return refuse(y, rc, "no memory for the body");
     }
     in->off += (uint32_t)n;
@@ -128,13 +142,16 @@ static int size_digit(struct h1_body *y, char c)
     if (y->state == SIZE_FIRST) return refuse(y, E_PROTO, "malformed chunk size");
     if (c == ';') y->state = EXTENSION;
     else if (c == '\r') y->state = SIZE_LF;
-    else return refuse(y, E_PROTO, c == '\n' ? "bare LF behind a chunk size" : "malformed chunk size");
+    else
+        return refuse(y, E_PROTO,
+                      c == '\n' ? "bare LF behind a chunk size" : "malformed chunk size");
     return 0;
 }
 
 static int size_end(struct h1_body *y)
 {
-    if (y->limit && y->left > y->limit - y->total) return refuse(y, E_LIMIT, "body larger than allowed");
+    if (y->limit && y->left > y->limit - y->total)
+        return refuse(y, E_LIMIT, "body larger than allowed");
     y->state = y->left ? DATA : TRAILER;
     y->line = y->digits = 0;
     return 0;
@@ -143,7 +160,8 @@ static int size_end(struct h1_body *y)
 /* One byte of framing. */
 static int framing(struct h1_body *y, char c)
 {
-    if (y->state <= SIZE_LF && ++y->line > LINE_MAX) return refuse(y, E_PROTO, "chunk size line too long");
+    if (y->state <= SIZE_LF && ++y->line > LINE_MAX)
+        return refuse(y, E_PROTO, "chunk size line too long");
     switch (y->state) {
     case SIZE_FIRST:
     case SIZE:
@@ -152,6 +170,8 @@ static int framing(struct h1_body *y, char c)
         if (c == '\r') y->state = SIZE_LF;
         else if (((unsigned char)c < 0x20 && c != '\t') || c == 0x7f) {
             return refuse(y, E_PROTO, "invalid byte in a chunk extension");
+        } else if (++y->extensions > EXTENSIONS_MAX) {
+            return refuse(y, E_PROTO, "too many chunk extensions");
         }
         return 0;
     case SIZE_LF:
@@ -181,7 +201,8 @@ static int keep_trailer_byte(struct h1_body *y, struct arena *a, char c)
     return 0;
 }
 
-/* Up to the empty line. `line` counts the bytes of the current line here; the text is kept only for who wants trailers. */
+/* Up to the empty line. `line` counts the bytes of the current line here; the text is kept only for
+ * who wants trailers. */
 static int trailer(struct h1_body *y, struct h1_in *in, struct arena *a, struct hdrs *h)
 {
     while (h1_in_left(in)) {
@@ -207,7 +228,8 @@ static int trailer(struct h1_body *y, struct h1_in *in, struct arena *a, struct 
     return 0;
 }
 
-static int chunked(struct h1_body *y, struct h1_in *in, struct bufq *out, struct arena *a, struct hdrs *h)
+static int chunked(struct h1_body *y, struct h1_in *in, struct bufq *out, struct arena *a,
+                   struct hdrs *h)
 {
     while (h1_in_left(in)) {
         int rc;
@@ -224,7 +246,8 @@ static int chunked(struct h1_body *y, struct h1_in *in, struct bufq *out, struct
     return 0;
 }
 
-int h1_body_feed(struct h1_body *y, struct h1_in *in, struct bufq *out, struct arena *a, struct hdrs *trailers)
+int h1_body_feed(struct h1_body *y, struct h1_in *in, struct bufq *out, struct arena *a,
+                 struct hdrs *trailers)
 {
     int rc;
     if (y->state == WHOLE) return 1;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HTTP/1 client connections: reading answers. Whatever is not exactly an answer ends the call and the connection. */
+/* HTTP/1 client connections: reading answers. Whatever is not exactly an answer ends the call and
+ * the connection. */
 #include "http/h1_cli.h"
 
 #include "http/h1_guard.h"
@@ -28,7 +29,8 @@ static void done(struct h1_cli *c, bool eof)
     struct cli_call *call = c->c.call;
     const struct h1_meta *m = &c->head->meta;
     bool keep = c->head->minor == 1 ? !m->close : m->keep_alive && !m->close;
-    if (!call->req_sent || c->out_dead || eof || h1_in_left(&c->in) || c->body.kind == H1_CLOSE) keep = false;
+    if (!call->req_sent || c->out_dead || eof || h1_in_left(&c->in) || c->body.kind == H1_CLOSE)
+        keep = false;
     call->in_end = true;
     call->conn = NULL;
     c->c.call = NULL;
@@ -171,7 +173,7 @@ void h1_cli_readable(struct ev_loop *ev, ev_io *io, int revents)
             ev_io_stop(ev, io);
             break;
         }
-        if (h1_in_space(&c->in, &l->bufs, &old, &p, &room) != 0) {
+        if (h1_in_space(&c->in, &l->bufs, &l->large, &old, &p, &room) != 0) {
             h1_cli_fail(c, E_NOMEM, "no memory to read into");
             break;
         }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Private to the HTTP/1 client: a connection and the call on it; reading (h1_cli) and opening, writing, closing (h1_cli_out). */
+/* Private to the HTTP/1 client: a connection and the call on it; reading (h1_cli) and opening,
+ * writing, closing (h1_cli_out). */
 #ifndef HTTP_H1_CLI_H
 #define HTTP_H1_CLI_H
 
@@ -37,7 +38,8 @@ struct h1_cli {
     struct h1_chunker chunker;
     const struct hdrs *trailers;
     uint64_t out_left; /* of the declared length */
-    uint64_t start_ms, mark_ms, read_ms; /* call begun; write progress or request sent; last byte in, or idle since */
+    uint64_t start_ms, mark_ms,
+        read_ms; /* call begun; write progress or request sent; last byte in, or idle since */
 };
 
 /* h1_cli_out.c */

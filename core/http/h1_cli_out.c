@@ -37,7 +37,8 @@ void h1_cli_fail(struct h1_cli *c, int err, const char *reason)
 {
     struct cli_call *call = c->c.call;
     if (call) {
-        struct cli_fail f = {.err = err, .reason = reason, .reused = c->served, .untouched = call->t_first_ns == 0};
+        struct cli_fail f = {
+            .err = err, .reason = reason, .reused = c->served, .untouched = call->t_first_ns == 0};
         f.stage = c->state == H1_C_CONNECT ? CLI_CONNECT
                   : c->res_head            ? CLI_BODY
                   : call->req_sent         ? CLI_WAIT_HEAD
@@ -113,7 +114,8 @@ static void write_out(struct h1_cli *c)
         unsigned n = bufq_iov(&c->out, v, IOVS);
         for (unsigned i = 0; i < n; i++) bytes += v[i].iov_len;
         ssize_t sent = stream_sendv(&c->io, v, n);
-        if (sent < 0 && sent != -EAGAIN) { /* an answer may have come before the reset: reading tells */
+        if (sent < 0 &&
+            sent != -EAGAIN) { /* an answer may have come before the reset: reading tells */
             c->out_dead = true;
             bufq_clear(&c->out);
             break;
@@ -280,7 +282,8 @@ struct cli_conn *h1_cli_open(struct cli_pool *p)
     return &c->c;
 }
 
-void h1_cli_begin(struct cli_conn *conn, struct cli_call *call, const struct http_req *req, str head)
+void h1_cli_begin(struct cli_conn *conn, struct cli_call *call, const struct http_req *req,
+                  str head)
 {
     struct h1_cli *c = h1_of(conn);
     c->framing = H1_F_NONE;
@@ -297,7 +300,8 @@ void h1_cli_begin(struct cli_conn *conn, struct cli_call *call, const struct htt
     c->trailers = NULL;
     c->chunker.begun = false;
     c->start_ms = c->mark_ms = c->read_ms = loop_now_ms(c->loop);
-    if (bufq_push(&c->out, (struct slice){.p = head.p, .n = (uint32_t)head.n}) != 0) BUG("an empty queue takes a slice");
+    if (bufq_push(&c->out, (struct slice){.p = head.p, .n = (uint32_t)head.n}) != 0)
+        BUG("an empty queue takes a slice");
     call->out_bytes = c->out.bytes;
     if (c->state == H1_C_IDLE) c->state = H1_C_BUSY;
     else if (c->state == H1_C_BUSY) connected(c); /* a unix socket connects at once */

@@ -9,8 +9,8 @@ static int check_version(struct h1_head *p, str v)
         p->minor = (uint8_t)(v.p[7] - '0');
         return 0;
     }
-    bool http = v.n == 8 && memcmp(v.p, "HTTP/", 5) == 0 && v.p[6] == '.' && v.p[5] >= '0' && v.p[5] <= '9' &&
-                v.p[7] >= '0' && v.p[7] <= '9';
+    bool http = v.n == 8 && memcmp(v.p, "HTTP/", 5) == 0 && v.p[6] == '.' && v.p[5] >= '0' &&
+                v.p[5] <= '9' && v.p[7] >= '0' && v.p[7] <= '9';
     if (http) return h1_refuse(p, p->response ? 502 : 505, "not HTTP/1.0 or HTTP/1.1");
     return h1_refuse(p, p->response ? 502 : 400, "malformed HTTP version");
 }
@@ -76,7 +76,8 @@ static int status_line(struct h1_head *p, str line)
         p->status = p->status * 10 + (unsigned)(rest.p[i] - '0');
     }
     if (p->status < 100) return h1_refuse(p, 502, "status below 100");
-    if (!hdr_value_ok(str_drop(rest, 4))) return h1_refuse(p, 502, "invalid byte in the status line");
+    if (!hdr_value_ok(str_drop(rest, 4)))
+        return h1_refuse(p, 502, "invalid byte in the status line");
     return 0;
 }
 
@@ -106,10 +107,12 @@ static const char *guard_line(struct h1_head *p, struct hdr *e, const char *at, 
     if (e->name.n == 0) return h1_refuse(p, bad, "empty header name"), NULL;
     if (e->name.p != at) return h1_refuse(p, bad, "malformed or folded header line"), NULL;
     at += e->name.n;
-    if (at == end || *at != ':') return h1_refuse(p, bad, "white space in or behind a header name"), NULL;
+    if (at == end || *at != ':')
+        return h1_refuse(p, bad, "white space in or behind a header name"), NULL;
     at++;
     while (at < end && (*at == ' ' || *at == '\t')) at++;
-    if (e->value.n && e->value.p != at) return h1_refuse(p, bad, "malformed or folded header line"), NULL;
+    if (e->value.n && e->value.p != at)
+        return h1_refuse(p, bad, "malformed or folded header line"), NULL;
     if (!hdr_value_ok(e->value)) return bad_value(p, e->value), NULL;
     e->value.p = at;
     at += e->value.n;
@@ -120,7 +123,9 @@ static const char *guard_line(struct h1_head *p, struct hdr *e, const char *at, 
         while (at < end && (*at == ' ' || *at == '\t')) at++;
     }
     if (end - at < 2 || at[0] != '\r' || at[1] != '\n') {
-        return h1_refuse(p, bad, at < end && *at == '\r' ? "bare CR in a header" : "bare LF in a header"), NULL;
+        return h1_refuse(p, bad,
+                         at < end && *at == '\r' ? "bare CR in a header" : "bare LF in a header"),
+               NULL;
     }
     return at + 2;
 }
@@ -146,7 +151,8 @@ static int content_length(struct h1_head *p, str v)
     uint64_t n;
     unsigned bad = p->response ? 502 : 400;
     if (p->meta.content_length >= 0) return h1_refuse(p, bad, "two Content-Length headers");
-    if (v.n == 0 || str_u64(v, &n) != 0 || n > INT64_MAX) return h1_refuse(p, bad, "malformed Content-Length");
+    if (v.n == 0 || str_u64(v, &n) != 0 || n > INT64_MAX)
+        return h1_refuse(p, bad, "malformed Content-Length");
     p->meta.content_length = (int64_t)n;
     return 0;
 }
@@ -159,7 +165,8 @@ static int transfer_encoding(struct h1_head *p, str v, bool *other)
         if (token.n == 0) return h1_refuse(p, bad, "empty Transfer-Encoding");
         if (p->meta.chunked) return h1_refuse(p, bad, "chunked is not the final transfer coding");
         if (str_ieq(token, STR("chunked"))) p->meta.chunked = true;
-        else if (str_ieq(token, STR("identity"))) return h1_refuse(p, bad, "Transfer-Encoding: identity");
+        else if (str_ieq(token, STR("identity")))
+            return h1_refuse(p, bad, "Transfer-Encoding: identity");
         else *other = true;
     }
     return 0;
@@ -210,9 +217,11 @@ int h1_guard_meta(struct h1_head *p)
         if (rc != 0) return rc;
     }
     if (te && p->minor == 0) return h1_refuse(p, bad, "Transfer-Encoding with HTTP/1.0");
-    if (te && m->content_length >= 0) return h1_refuse(p, bad, "Transfer-Encoding and Content-Length");
+    if (te && m->content_length >= 0)
+        return h1_refuse(p, bad, "Transfer-Encoding and Content-Length");
     if (te && !m->chunked) return h1_refuse(p, bad, "chunked is not the final transfer coding");
-    if (te_other) return h1_refuse(p, p->response ? 502 : 501, "transfer coding other than chunked");
+    if (te_other)
+        return h1_refuse(p, p->response ? 502 : 501, "transfer coding other than chunked");
     if (p->response) return 0;
     if (m->hosts > 1) return h1_refuse(p, 400, "two Host headers");
     if (m->hosts == 0 && p->minor == 1) return h1_refuse(p, 400, "no Host header");
@@ -241,16 +250,19 @@ bool h1_host_ok(str host)
     size_t i = 0;
     if (host.n == 0 || host.n > 300) return false;
     if (host.p[0] == '[') {
-        for (i = 1; i < host.n && (is_hex(host.p[i]) || host.p[i] == ':' || host.p[i] == '.'); i++) {
+        for (i = 1; i < host.n && (is_hex(host.p[i]) || host.p[i] == ':' || host.p[i] == '.');
+             i++) {
         }
         return i > 2 && i < host.n && host.p[i] == ']' && port_ok(str_drop(host, i + 1));
     }
     for (; i < host.n && host.p[i] != ':'; i++) {
         char c = host.p[i], l = chr_lower(c);
-        if ((l >= 'a' && l <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~') {
+        if ((l >= 'a' && l <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' ||
+            c == '~') {
             continue;
         }
-        if (c != '%' || host.n - i < 3 || !is_hex(host.p[i + 1]) || !is_hex(host.p[i + 2])) return false;
+        if (c != '%' || host.n - i < 3 || !is_hex(host.p[i + 1]) || !is_hex(host.p[i + 2]))
+            return false;
         i += 2;
     }
     return i > 0 && port_ok(str_drop(host, i));
@@ -259,9 +271,10 @@ bool h1_host_ok(str host)
 /* Fields that must not come behind the body (RFC 9110 6.5.1): framing, routing, connection. */
 static bool trailer_forbidden(uint16_t id)
 {
-    return id == HDR_CONTENT_LENGTH || id == HDR_HOST || id == HDR_TRAILER || id == HDR_AUTHORIZATION ||
-           id == HDR_SET_COOKIE || id == HDR_COOKIE || id == HDR_CONTENT_ENCODING || id == HDR_CONTENT_TYPE ||
-           id == HDR_EXPECT || http_hop_by_hop(id);
+    return id == HDR_CONTENT_LENGTH || id == HDR_HOST || id == HDR_TRAILER ||
+           id == HDR_AUTHORIZATION || id == HDR_SET_COOKIE || id == HDR_COOKIE ||
+           id == HDR_CONTENT_ENCODING || id == HDR_CONTENT_TYPE || id == HDR_EXPECT ||
+           http_hop_by_hop(id);
 }
 
 int h1_guard_trailers(struct hdrs *h, struct arena *a, str text, uint32_t max_headers)

@@ -44,7 +44,8 @@ static int target_forms(struct h1_head *p, struct http_req *req)
     if (str_istarts(t, STR("http://"))) return absolute_form(p, req, str_drop(t, 7));
     if (str_istarts(t, STR("https://"))) return absolute_form(p, req, str_drop(t, 8));
     if (!str_eq(t, STR("*"))) return h1_refuse(p, 400, "request target is not a path");
-    if (req->method != M_OPTIONS) return h1_refuse(p, 400, "target * with a method other than OPTIONS");
+    if (req->method != M_OPTIONS)
+        return h1_refuse(p, 400, "target * with a method other than OPTIONS");
     req->path = t;
     return 0;
 }
@@ -58,7 +59,9 @@ int h1_request_of(struct h1_head *p, struct http_req *req, str scheme)
     req->scheme = scheme;
     req->authority = req->path = STR("");
     req->has_body = m->chunked || m->content_length > 0;
-    req->content_length = m->chunked ? BODY_UNKNOWN : m->content_length > 0 ? m->content_length : BODY_NONE;
+    req->content_length = m->chunked              ? BODY_UNKNOWN
+                          : m->content_length > 0 ? m->content_length
+                                                  : BODY_NONE;
     /* RFC 9110 10.1.1: without a body, and from HTTP/1.0, it means nothing. */
     req->expect_continue = m->expect_continue && p->minor == 1 && req->has_body;
     if (!p->line_ok) return p->bad ? E_PROTO : h1_refuse(p, 400, "malformed request line");

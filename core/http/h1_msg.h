@@ -6,10 +6,12 @@
 #include "http/h1_body.h"
 #include "http/h1_parse.h"
 
-/* Fills *req but for h. E_PROTO with head->bad and why: the target's form is wrong, or disagrees with Host. What is known of the
- * request (method, target) is filled in for heads that were refused later than their first line, too. */
+/* Fills *req but for h. E_PROTO with head->bad and why: the target's form is wrong, or disagrees
+ * with Host. What is known of the request (method, target) is filled in for heads that were refused
+ * later than their first line, too. */
 int h1_request_of(struct h1_head *, struct http_req *req, str scheme);
-/* Fills *res but for h, and tells how its body is framed. head_request: the answer to a HEAD request. */
+/* Fills *res but for h, and tells how its body is framed. head_request: the answer to a HEAD
+ * request. */
 enum h1_body_kind h1_response_of(const struct h1_head *, struct http_res *res, bool head_request);
 
 #endif

@@ -73,8 +73,8 @@ static void init(struct h1_head *p, bool response, struct arena *a, struct hdrs 
     p->meta.content_length = -1;
 }
 
-void h1_head_request(struct h1_head *p, struct arena *a, struct hdrs *h, uint32_t max_bytes, uint32_t max_url,
-                     uint32_t max_headers)
+void h1_head_request(struct h1_head *p, struct arena *a, struct hdrs *h, uint32_t max_bytes,
+                     uint32_t max_url, uint32_t max_headers)
 {
     init(p, false, a, h);
     p->max_bytes = max_bytes;
@@ -126,7 +126,8 @@ static int refused(struct h1_head *p, llhttp_errno_t err, size_t n)
 {
     if (p->bad) return E_PROTO;
     if (p->response) return h1_refuse(p, 502, llhttp_get_error_reason(&p->ll));
-    if (err == HPE_PAUSED_H2_UPGRADE) return h1_refuse(p, 505, "HTTP/2 preface on an HTTP/1 connection");
+    if (err == HPE_PAUSED_H2_UPGRADE)
+        return h1_refuse(p, 505, "HTTP/2 preface on an HTTP/1 connection");
     if (!p->line_ok) {
         str method = str_take(str_n(p->base, n), str_chr(str_n(p->base, n), ' '));
         if (h1_guard_method(p, method) != 0) return E_PROTO;
@@ -191,6 +192,7 @@ int64_t h1_head_feed(struct h1_head *p, const char *base, size_t n)
     }
     int64_t length = h1_guard_lines(p, base, line, n);
     if (length < 0) return length;
+    p->lines_ok = true;
     rc = check_size(p, (size_t)length);
     if (rc == 0) rc = h1_guard_meta(p);
     return rc != 0 ? rc : length;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HTTP/1 heads to messages (RFC 9112): llhttp in strict mode finds the spans, h1_guard looks at what it lets through. */
+/* HTTP/1 heads to messages (RFC 9112): llhttp in strict mode finds the spans, h1_guard looks at
+ * what it lets through. */
 #ifndef HTTP_H1_PARSE_H
 #define HTTP_H1_PARSE_H
 
@@ -10,7 +11,8 @@
 /* Bits of hdr.proto. */
 enum {
     H1_CAME = 1, /* as the peer sent it: nobody edited it */
-    H1_RAW = 2   /* from name.p a whole line "name: value\r\n" stands in memory and ends 2 bytes behind the value */
+    H1_RAW = 2   /* from name.p a whole line "name: value\r\n" stands in memory and ends 2 bytes
+                    behind the value */
 };
 
 /* What a head says about its connection and its body. */
@@ -33,6 +35,7 @@ struct h1_head {
     size_t fed;       /* bytes that llhttp has seen */
     uint32_t max_bytes, max_url, max_headers;
     bool response, complete, line_ok;
+    bool lines_ok; /* all header lines are exact */
     bool open; /* v[n] of the table is being filled */
     uint8_t minor; /* HTTP/1.minor */
     str method, target; /* requests; set once line_ok */
@@ -43,11 +46,12 @@ struct h1_head {
 };
 
 /* Headers are added to *h, which must be empty. */
-void h1_head_request(struct h1_head *, struct arena *, struct hdrs *, uint32_t max_bytes, uint32_t max_url,
-                     uint32_t max_headers);
+void h1_head_request(struct h1_head *, struct arena *, struct hdrs *, uint32_t max_bytes,
+                     uint32_t max_url, uint32_t max_headers);
 void h1_head_response(struct h1_head *, struct arena *, struct hdrs *, uint32_t max_bytes);
-/* base[0..n) is all that has come since the head's first byte; it may have moved since the last call if the bytes seen are
- * the same and the old place still exists. Above 0: complete, length of the head. 0: more is needed. E_PROTO, E_LIMIT, E_NOMEM: see bad, why. */
+/* base[0..n) is all that has come since the head's first byte; it may have moved since the last
+ * call if the bytes seen are the same and the old place still exists. Above 0: complete, length of
+ * the head. 0: more is needed. E_PROTO, E_LIMIT, E_NOMEM: see bad, why. */
 int64_t h1_head_feed(struct h1_head *, const char *base, size_t n);
 /* The head's bytes are at `to` now; views follow. */
 void h1_head_move(struct h1_head *, const char *to);

@@ -1,124 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HTTP/1 server connections: accepting, reading, requests to events, timeouts, closing. */
+/* HTTP/1 server connections: reading, requests to events, what a timeout or a closed client means. */
 #include "http/h1_srv.h"
 
 #include "http/h1_guard.h"
 #include "http/h1_msg.h"
-#include "net/sock.h"
 
 #define READS 4u               /* of one readiness event, while they fill their room */
 #define DROP_MAX (64u * 1024)  /* rest of a body read for the connection's sake */
 #define LINGER_MAX (1u << 20)  /* bytes */
-#define LINGER_MS 2000u
 
 static struct loop *loop_of(const struct h1_conn *c)
 {
     return c->c.th->loop;
-}
-
-void h1_srv_state(struct h1_conn *c, enum h1_state s)
-{
-    struct srv_stats *st = &c->c.th->stats;
-    bool was = c->state == H1_S_IDLE, is = s == H1_S_IDLE;
-    if (was != is) {
-        if (is) st->idle++, st->active--;
-        else st->idle--, st->active++;
-    }
-    c->state = (uint8_t)s;
-}
-
-/* Exchanges. */
-
-static struct h1_xchg *xchg_new(struct h1_conn *c)
-{
-    struct arena a;
-    arena_init(&a, &loop_of(c)->arenas);
-    struct h1_xchg *x = arena_zalloc(&a, sizeof *x);
-    if (!x) {
-        arena_fini(&a);
-        return NULL;
-    }
-    x->arena = a;
-    x->st = (struct srv_stream){.conn = &c->c, .loop = loop_of(c), .arena = &x->arena};
-    bufq_init(&x->st.in);
-    bufq_init(&x->out);
-    return x;
-}
-
-static void xchg_free(struct h1_conn *c)
-{
-    struct h1_xchg *x = c->x;
-    if (!x) return;
-    c->x = NULL;
-    bufq_clear(&x->st.in);
-    bufq_clear(&x->out);
-    h1_chunker_fini(&x->chunker);
-    struct arena a = x->arena; /* x lies in it */
-    arena_fini(&a);
-}
-
-void h1_srv_end(struct h1_conn *c, enum srv_end why)
-{
-    struct h1_xchg *x = c->x;
-    x->ended = true;
-    c->c.conf->events->end(&x->st, why);
-    xchg_free(c);
-}
-
-void h1_srv_free(struct h1_conn *c)
-{
-    const struct srv_conf *conf = c->c.conf;
-    loop_undirty(&c->flusher);
-    c->c.magic = 0;
-    free(c);
-    if (conf->unref) conf->unref(conf);
-}
-
-void h1_srv_close(struct h1_conn *c)
-{
-    struct loop *l = loop_of(c);
-    struct srv_stats *st = &c->c.th->stats;
-    if (c->state == H1_S_DEAD) return;
-    if (c->state == H1_S_IDLE) st->idle--;
-    else st->active--;
-    c->state = H1_S_DEAD;
-    ev_io_stop(l->ev, &c->rd);
-    ev_io_stop(l->ev, &c->wr);
-    timer_cancel(&c->timer);
-    stream_close(&c->io);
-    h1_in_drop(&c->in);
-    xchg_free(c);
-    list_del(&c->c.link);
-    loop_dirty(l, &c->flusher); /* the memory goes when no caller is left on the stack */
-}
-
-/* The client may still be sending: a close now could destroy the answer on its way (RFC 9112 9.6). */
-void h1_srv_linger(struct h1_conn *c)
-{
-    if (c->eof) {
-        h1_srv_close(c);
-        return;
-    }
-    h1_srv_state(c, H1_S_LINGER);
-    stream_shutdown(&c->io);
-    h1_in_drop(&c->in);
-    c->read_ms = loop_now_ms(loop_of(c));
-    c->dropped = 0;
-    h1_srv_resume(c);
-}
-
-void h1_srv_drop_rest(struct h1_conn *c, const struct h1_body *y)
-{
-    if ((y->kind == H1_LENGTH && y->left > DROP_MAX) || !(c->x = xchg_new(c))) {
-        h1_srv_linger(c);
-        return;
-    }
-    c->x->body = *y;
-    c->x->body.text = NULL;
-    c->x->body.text_cap = 0;
-    c->x->body.limit = 0;
-    c->dropped = 0;
-    h1_srv_state(c, H1_S_DROP);
 }
 
 /* Reading: when to stop, when to go on. */
@@ -128,7 +21,8 @@ static bool must_wait(const struct h1_conn *c)
     const struct h1_xchg *x = c->x;
     if (c->state != H1_S_LIVE || x->bad || x->st.in_error || x->discarding) return false;
     if (!x->st.in_end) return x->st.in.bytes >= c->c.conf->high_water;
-    return h1_in_left(&c->in) > 0 && c->in.b->cap - c->in.b->len < c->in.b->cap / 8; /* the next requests have to wait */
+    return h1_in_left(&c->in) > 0 &&
+           c->in.b->cap - c->in.b->len < c->in.b->cap / 8; /* the next requests have to wait */
 }
 
 void h1_srv_resume(struct h1_conn *c)
@@ -176,7 +70,7 @@ static void refuse_head(struct h1_conn *c, unsigned status, const char *why)
     }
     x->head.bad = status;
     (void)h1_request_of(&x->head, &x->st.req, c->c.conf->scheme);
-    if (!copy || x->head.open) x->st.req.h.n = 0;
+    if (!copy || !x->head.lines_ok) x->st.req.h.n = 0;
     refuse(c, status, why);
 }
 
@@ -185,8 +79,11 @@ static void begin_body(struct h1_conn *c)
     struct h1_xchg *x = c->x;
     const struct srv_conf *conf = c->c.conf;
     struct http_req *req = &x->st.req;
-    enum h1_body_kind kind = x->head.meta.chunked ? H1_CHUNKED : req->has_body ? H1_LENGTH : H1_NONE;
-    h1_body_init(&x->body, kind, kind == H1_LENGTH ? (uint64_t)req->content_length : 0, conf->max_body);
+    enum h1_body_kind kind = x->head.meta.chunked ? H1_CHUNKED
+                             : req->has_body      ? H1_LENGTH
+                                                  : H1_NONE;
+    h1_body_init(&x->body, kind, kind == H1_LENGTH ? (uint64_t)req->content_length : 0,
+                 conf->max_body);
     x->body.text_max = conf->max_header;
     x->body.max_headers = conf->max_headers;
     x->st.in_end = kind == H1_NONE;
@@ -209,7 +106,8 @@ static bool take_head(struct h1_conn *c, size_t n)
     c->in.off += (uint32_t)n;
     if (h1_request_of(&x->head, req, conf->scheme) != 0) {
         refuse(c, x->head.bad, x->head.why);
-    } else if (conf->max_body && req->content_length > 0 && (uint64_t)req->content_length > conf->max_body) {
+    } else if (conf->max_body && req->content_length > 0 &&
+               (uint64_t)req->content_length > conf->max_body) {
         refuse(c, 413, "Content-Length above the limit");
     } else {
         begin_body(c);
@@ -233,13 +131,14 @@ static bool begin(struct h1_conn *c)
             return true;
         }
     }
-    struct h1_xchg *x = c->x = xchg_new(c);
+    struct h1_xchg *x = c->x = h1_srv_xchg_new(c);
     if (!x) {
         h1_srv_close(c);
         return false;
     }
     x->st.t_first_ns = loop_now_ns();
-    h1_head_request(&x->head, &x->arena, &x->st.req.h, conf->max_header, conf->max_url, conf->max_headers);
+    h1_head_request(&x->head, &x->arena, &x->st.req.h, conf->max_header, conf->max_url,
+                    conf->max_headers);
     c->mark_ms = loop_now_ms(loop_of(c));
     c->fresh = false;
     h1_srv_state(c, H1_S_HEAD);
@@ -266,7 +165,8 @@ static bool more_body(struct h1_conn *c)
     }
     if (st->in_end) return false; /* the next request waits */
     uint64_t before = x->body.total;
-    int rc = h1_body_feed(&x->body, &c->in, x->discarding ? NULL : &st->in, &x->arena, &st->req.trailers);
+    int rc = h1_body_feed(&x->body, &c->in, x->discarding ? NULL : &st->in, &x->arena,
+                          &st->req.trailers);
     st->in_total = x->body.total;
     if (rc == 1) st->in_end = true;
     else if (rc < 0) st->in_error = rc == E_PROTO ? E_PROTO : E_LIMIT;
@@ -281,12 +181,12 @@ static bool more_drop(struct h1_conn *c)
     int rc = h1_body_feed(&c->x->body, &c->in, NULL, &c->x->arena, NULL);
     c->dropped += c->in.off - before;
     if (rc < 0 || c->dropped > DROP_MAX) {
-        xchg_free(c);
+        h1_srv_xchg_free(c);
         h1_srv_linger(c);
         return false;
     }
     if (rc == 0) return false;
-    xchg_free(c);
+    h1_srv_xchg_free(c);
     h1_srv_state(c, H1_S_IDLE);
     return true;
 }
@@ -329,13 +229,14 @@ static void on_gone(struct h1_conn *c, bool reset)
     c->eof = true;
     stop_reading(c);
     if (c->state == H1_S_LIVE) {
-        if (!reset && (x->st.in_end || x->st.in_error || x->answered)) return; /* the answer still goes out */
+        if (!reset && (x->st.in_end || x->st.in_error || x->answered))
+            return; /* the answer still goes out */
         h1_srv_end(c, SRV_CLIENT_GONE);
     }
     h1_srv_close(c);
 }
 
-static void on_readable(struct ev_loop *ev, ev_io *io, int revents)
+void h1_srv_readable(struct ev_loop *ev, ev_io *io, int revents)
 {
     struct h1_conn *c = io->data;
     struct loop *l = loop_of(c);
@@ -348,7 +249,7 @@ static void on_readable(struct ev_loop *ev, ev_io *io, int revents)
             stop_reading(c);
             break;
         }
-        if (h1_in_space(&c->in, &l->bufs, &old, &p, &room) != 0) {
+        if (h1_in_space(&c->in, &l->bufs, &l->large, &old, &p, &room) != 0) {
             if (c->state == H1_S_LIVE) h1_srv_end(c, SRV_ABORTED);
             h1_srv_close(c);
             break;
@@ -373,55 +274,7 @@ static void on_readable(struct ev_loop *ev, ev_io *io, int revents)
     loop_flush(l);
 }
 
-/* Timeouts: one lazy timer. Which deadline is next follows from the state. */
-
-static uint64_t nearer(uint64_t a, uint64_t since, uint32_t after)
-{
-    if (after == 0) return a;
-    return a == 0 || since + after < a ? since + after : a;
-}
-
-static uint64_t read_deadline(const struct h1_conn *c)
-{
-    const struct srv_conf *conf = c->c.conf;
-    const struct h1_xchg *x = c->x;
-    switch (c->state) {
-    case H1_S_IDLE:
-        return nearer(0, c->read_ms, c->fresh ? conf->t_header_ms : conf->t_idle_ms);
-    case H1_S_HEAD:
-        return nearer(0, c->mark_ms, conf->t_header_ms);
-    case H1_S_LIVE:
-        if (x->st.in_end || x->st.in_error || c->stopped || x->expect_due) return 0;
-        return nearer(0, c->read_ms, conf->t_body_ms);
-    case H1_S_DROP:
-        return nearer(0, c->read_ms, conf->t_body_ms ? conf->t_body_ms : LINGER_MS);
-    case H1_S_LINGER:
-        return nearer(0, c->read_ms, LINGER_MS);
-    default:
-        return 0;
-    }
-}
-
-static bool write_waits(const struct h1_conn *c)
-{
-    return c->state == H1_S_LIVE && h1_srv_blocked(c);
-}
-
-static uint64_t deadline(const struct h1_conn *c)
-{
-    uint64_t d = read_deadline(c);
-    return write_waits(c) ? nearer(d, c->mark_ms, c->c.conf->t_write_ms) : d;
-}
-
-void h1_srv_arm(struct h1_conn *c)
-{
-    uint64_t d = deadline(c), now;
-    if (d == 0 || (timer_is_set(&c->timer) && c->timer.due_ms <= d)) return;
-    now = loop_now_ms(loop_of(c));
-    timer_set(loop_of(c), &c->timer, d > now ? d - now : 0);
-}
-
-static void on_read_timeout(struct h1_conn *c)
+void h1_srv_read_timeout(struct h1_conn *c)
 {
     struct srv_stats *st = &c->c.th->stats;
     struct h1_xchg *x = c->x;
@@ -432,7 +285,7 @@ static void on_read_timeout(struct h1_conn *c)
             h1_srv_close(c);
             break;
         }
-        x = c->x = xchg_new(c);
+        x = c->x = h1_srv_xchg_new(c);
         if (!x) {
             h1_srv_close(c);
             break;
@@ -452,48 +305,4 @@ static void on_read_timeout(struct h1_conn *c)
     default: /* DROP, LINGER */
         h1_srv_close(c);
     }
-}
-
-static void on_timer(struct loop *l, struct timer *t)
-{
-    struct h1_conn *c = CONTAINER_OF(t, struct h1_conn, timer);
-    uint64_t now = loop_now_ms(l);
-    if (write_waits(c) && c->c.conf->t_write_ms && c->mark_ms + c->c.conf->t_write_ms <= now) {
-        c->c.th->stats.timeouts_write++;
-        h1_srv_end(c, SRV_TIMEOUT);
-        h1_srv_close(c);
-        return;
-    }
-    uint64_t d = read_deadline(c);
-    if (d && d <= now) on_read_timeout(c);
-    if (c->state != H1_S_DEAD) h1_srv_arm(c);
-}
-
-int h1_srv_accept(struct srv_thread *th, int fd, const struct addr *peer, const struct srv_conf *conf)
-{
-    struct loop *l = th->loop;
-    struct h1_conn *c = calloc(1, sizeof *c);
-    if (!c) {
-        close(fd);
-        return E_NOMEM;
-    }
-    c->c = (struct srv_conn){.magic = SRV_CONN_MAGIC, .proto = &h1_srv_proto, .conf = conf, .th = th};
-    addr_to_ip(peer, &c->c.peer);
-    c->io.fd = fd;
-    c->fresh = true;
-    c->state = H1_S_IDLE;
-    c->read_ms = loop_now_ms(l);
-    if (conf->ref) conf->ref(conf);
-    list_push(&th->conns, &c->c.link);
-    list_init(&c->flusher.link);
-    c->flusher.flush = h1_srv_flush;
-    timer_init(&c->timer, on_timer);
-    ev_io_init(&c->rd, on_readable, fd, EV_READ);
-    ev_io_init(&c->wr, h1_srv_writable, fd, EV_WRITE);
-    c->rd.data = c->wr.data = c;
-    ev_io_start(l->ev, &c->rd);
-    th->stats.connections++;
-    th->stats.idle++;
-    h1_srv_arm(c);
-    return 0;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Private to the HTTP/1 server: a connection, the exchange on it, and the calls between reading (h1_srv) and writing (h1_srv_out). */
+/* Private to the HTTP/1 server: a connection, the exchange on it, and the calls between reading
+ * (h1_srv) and writing (h1_srv_out). */
 #ifndef HTTP_H1_SRV_H
 #define HTTP_H1_SRV_H
 
@@ -56,14 +57,20 @@ struct h1_conn {
 };
 
 /* h1_srv.c */
-void h1_srv_process(struct h1_conn *);        /* uses what has been read */
-void h1_srv_resume(struct h1_conn *);         /* reads on, if it had stopped and may */
-void h1_srv_end(struct h1_conn *, enum srv_end); /* end() for the live stream, frees it; the connection stays */
-void h1_srv_close(struct h1_conn *);          /* end() must have run */
+void h1_srv_readable(struct ev_loop *, ev_io *, int);
+void h1_srv_read_timeout(struct h1_conn *);
+void h1_srv_process(struct h1_conn *); /* uses what has been read */
+void h1_srv_resume(struct h1_conn *);  /* reads on, if it had stopped and may */
+
+/* h1_srv_conn.c */
+struct h1_xchg *h1_srv_xchg_new(struct h1_conn *) MUST_USE;
+void h1_srv_xchg_free(struct h1_conn *);         /* the connection's, if there is one */
+void h1_srv_end(struct h1_conn *, enum srv_end); /* end() of the live stream; frees it */
+void h1_srv_close(struct h1_conn *);             /* end() must have run */
 void h1_srv_linger(struct h1_conn *);
 void h1_srv_drop_rest(struct h1_conn *, const struct h1_body *);
 void h1_srv_state(struct h1_conn *, enum h1_state);
-void h1_srv_arm(struct h1_conn *); /* the timer, if its next deadline is nearer than what it is set for */
+void h1_srv_arm(struct h1_conn *); /* the timer, where its deadline has come nearer */
 void h1_srv_free(struct h1_conn *);
 
 /* h1_srv_out.c */

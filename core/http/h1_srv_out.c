@@ -48,7 +48,8 @@ static bool may_keep(struct srv_stream *st)
     struct h1_xchg *x = xchg_of(st);
     const struct h1_meta *m = &x->head.meta;
     if (x->bad || st->in_error || x->expect_due || st->conn->th->draining) return false;
-    if (!st->in_end && x->discarding && x->body.kind == H1_LENGTH && x->body.left > DROP_MAX) return false;
+    if (!st->in_end && x->discarding && x->body.kind == H1_LENGTH && x->body.left > DROP_MAX)
+        return false;
     return x->head.minor == 1 ? !m->close : m->keep_alive && !m->close;
 }
 
@@ -67,13 +68,15 @@ static int informational(struct srv_stream *st, const struct http_res *res)
 }
 
 /* How the answer's body is framed (RFC 9112 6.3). */
-static int choose_framing(struct srv_stream *st, const struct http_res *res, bool end, struct h1_answer *w)
+static int choose_framing(struct srv_stream *st, const struct http_res *res, bool end,
+                          struct h1_answer *w)
 {
     struct h1_xchg *x = xchg_of(st);
     bool head_method = st->req.method == M_HEAD;
     x->no_body = head_method || http_status_bodyless(res->status);
     if (x->no_body) {
-        bool told = head_method ? res->content_length >= 0 : res->status == 304 && res->content_length > 0;
+        bool told =
+            head_method ? res->content_length >= 0 : res->status == 304 && res->content_length > 0;
         w->framing = told && res->status != 204 ? H1_F_LENGTH : H1_F_NONE;
         w->length = res->content_length;
     } else if (end || !res->has_body) {
@@ -85,7 +88,8 @@ static int choose_framing(struct srv_stream *st, const struct http_res *res, boo
         w->length = res->content_length;
     } else {
         w->framing = x->head.minor == 1 ? H1_F_CHUNKED : H1_F_NONE;
-        if (w->framing == H1_F_NONE) x->keep = false; /* the end of the connection is the end of the body */
+        if (w->framing == H1_F_NONE)
+            x->keep = false; /* the end of the connection is the end of the body */
     }
     x->framing = (uint8_t)w->framing;
     x->out_left = x->no_body ? 0 : (uint64_t)w->length;
@@ -121,7 +125,9 @@ static int stage_body(struct h1_xchg *x, struct bufq *q, bool end)
     uint64_t n = q ? q->bytes : 0;
     if (x->framing == H1_F_CHUNKED) {
         int rc = n ? h1_chunk(&x->chunker, &x->out, q) : 0;
-        const struct hdrs *t = x->trailers && hdrs_has_token(&x->st.req.h, HDR_TE, STR("trailers")) ? x->trailers : NULL;
+        const struct hdrs *t = x->trailers && hdrs_has_token(&x->st.req.h, HDR_TE, STR("trailers"))
+                                   ? x->trailers
+                                   : NULL;
         return rc == 0 && end ? h1_chunk_end(&x->chunker, &x->arena, &x->out, t) : rc;
     }
     if (x->framing == H1_F_LENGTH) x->out_left -= n;
@@ -206,7 +212,8 @@ const struct srv_proto h1_srv_proto = {
     .close = close_now,
 };
 
-/* Writes what is staged. 0: all of it, or the socket is full and the watcher armed; else the client is gone. */
+/* Writes what is staged. 0: all of it, or the socket is full and the watcher armed; else the client
+ * is gone. */
 static int write_out(struct h1_conn *c)
 {
     struct h1_xchg *x = c->x;
@@ -238,7 +245,8 @@ static void finish(struct h1_conn *c)
 {
     struct h1_xchg *x = c->x;
     struct h1_body body = x->body;
-    bool whole = x->st.in_end && !x->bad, broken = x->bad || x->st.in_error, keep = x->keep && !broken;
+    bool whole = x->st.in_end && !x->bad, broken = x->bad || x->st.in_error,
+         keep = x->keep && !broken;
     bool asked = x->head.meta.close || x->head.minor == 0; /* the client sends no more */
     h1_srv_end(c, SRV_DONE);
     c->read_ms = loop_now_ms(c->c.th->loop);

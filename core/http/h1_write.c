@@ -9,9 +9,16 @@
 /* Never copied from message to message: framing and connection headers are ours. */
 enum { SKIP_REQ = 1, SKIP_RES = 2, SKIP = 3 };
 static const uint8_t skips[HDR_KNOWN] = {
-    [HDR_CONNECTION] = SKIP, [HDR_CONTENT_LENGTH] = SKIP,   [HDR_HTTP2_SETTINGS] = SKIP, [HDR_KEEP_ALIVE] = SKIP,
-    [HDR_TE] = SKIP,         [HDR_PROXY_CONNECTION] = SKIP, [HDR_UPGRADE] = SKIP,        [HDR_TRANSFER_ENCODING] = SKIP,
-    [HDR_HOST] = SKIP_REQ,   [HDR_EXPECT] = SKIP_REQ,
+    [HDR_CONNECTION] = SKIP,
+    [HDR_CONTENT_LENGTH] = SKIP,
+    [HDR_HTTP2_SETTINGS] = SKIP,
+    [HDR_KEEP_ALIVE] = SKIP,
+    [HDR_TE] = SKIP,
+    [HDR_PROXY_CONNECTION] = SKIP,
+    [HDR_UPGRADE] = SKIP,
+    [HDR_TRANSFER_ENCODING] = SKIP,
+    [HDR_HOST] = SKIP_REQ,
+    [HDR_EXPECT] = SKIP_REQ,
 };
 
 struct filter {
@@ -37,7 +44,8 @@ static inline bool passes(const struct filter *f, const struct hdr *e)
 {
     if (e->flags & HDR_F_REMOVED) return false;
     if (e->id < HDR_KNOWN && skips[e->id] & f->mask) return false;
-    return !(UNLIKELY(f->named) && e->proto & H1_CAME && hdrs_has_token(f->h, HDR_CONNECTION, e->name));
+    return !(UNLIKELY(f->named) && e->proto & H1_CAME &&
+             hdrs_has_token(f->h, HDR_CONNECTION, e->name));
 }
 
 static inline char *put(char *at, str s)
@@ -117,7 +125,8 @@ static enum h1_framing request_framing(const struct http_req *req)
 {
     if (req->has_body) return req->content_length == BODY_UNKNOWN ? H1_F_CHUNKED : H1_F_LENGTH;
     /* A method that means a body says that there is none (RFC 9110 8.6). */
-    return req->method == M_POST || req->method == M_PUT || req->method == M_PATCH ? H1_F_LENGTH : H1_F_NONE;
+    return req->method == M_POST || req->method == M_PUT || req->method == M_PATCH ? H1_F_LENGTH
+                                                                                   : H1_F_NONE;
 }
 
 int h1_write_request(struct arena *a, const struct http_req *req, str authority, str *out)
@@ -136,13 +145,15 @@ int h1_write_request(struct arena *a, const struct http_req *req, str authority,
     enum h1_framing framing = request_framing(req);
     at = put_framing(at, framing, req->has_body ? req->content_length : 0);
     const struct hdr *te = hdrs_first(&req->h, HDR_TE);
-    if (te && hdrs_has_token(&req->h, HDR_TE, STR("trailers"))) at = PUT(at, "TE: trailers\r\nConnection: TE\r\n");
+    if (te && hdrs_has_token(&req->h, HDR_TE, STR("trailers")))
+        at = PUT(at, "TE: trailers\r\nConnection: TE\r\n");
     at = PUT(at, "\r\n");
     *out = str_n(p, (size_t)(at - p));
     return 0;
 }
 
-int h1_write_response(struct arena *a, const struct http_res *res, const struct h1_answer *w, str *out)
+int h1_write_response(struct arena *a, const struct http_res *res, const struct h1_answer *w,
+                      str *out)
 {
     struct filter f = filter_of(&res->h, SKIP_RES);
     str text = str_z(http_status_text(res->status));
@@ -152,7 +163,8 @@ int h1_write_response(struct arena *a, const struct http_res *res, const struct 
     if (!p) return E_NOMEM;
     at = put_number(PUT(at, "HTTP/1.1 "), res->status);
     at = PUT(put(PUT(at, " "), text), "\r\n");
-    if (w->date.n && !hdrs_first(&res->h, HDR_DATE)) at = PUT(put(PUT(at, "Date: "), w->date), "\r\n");
+    if (w->date.n && !hdrs_first(&res->h, HDR_DATE))
+        at = PUT(put(PUT(at, "Date: "), w->date), "\r\n");
     at = put_headers(at, &f);
     at = put_framing(at, w->framing, w->length);
     if (w->connection.n) at = PUT(put(PUT(at, "Connection: "), w->connection), "\r\n");
@@ -200,7 +212,8 @@ int h1_chunk(struct h1_chunker *c, struct bufq *out, struct bufq *q)
     return bufq_move(out, q);
 }
 
-int h1_chunk_end(struct h1_chunker *c, struct arena *a, struct bufq *out, const struct hdrs *trailers)
+int h1_chunk_end(struct h1_chunker *c, struct arena *a, struct bufq *out,
+                 const struct hdrs *trailers)
 {
     str end = c->begun ? STR("\r\n0\r\n\r\n") : STR("0\r\n\r\n");
     struct filter f = {.h = trailers, .mask = SKIP};

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HTTP/1 heads and chunk framing as text (RFC 9112). What nobody touched goes out as it came, in runs. */
+/* HTTP/1 heads and chunk framing as text (RFC 9112). What nobody touched goes out as it came, in
+ * runs. */
 #ifndef HTTP_H1_WRITE_H
 #define HTTP_H1_WRITE_H
 
@@ -18,14 +19,16 @@ struct h1_answer {
 };
 int h1_write_response(struct arena *, const struct http_res *, const struct h1_answer *, str *out);
 
-/* Moves body bytes to the output as one chunk (of everything in q). After an error the output is not to be sent. */
+/* Moves body bytes to the output as one chunk (of everything in q). After an error the output is
+ * not to be sent. */
 struct h1_chunker {
     struct buf *frame; /* chunk lines are written into it */
     bool begun; /* a chunk was written: its CRLF is due */
 };
 int h1_chunk(struct h1_chunker *, struct bufq *out, struct bufq *q);
 /* The last chunk and the trailers (may be NULL); text in the arena. */
-int h1_chunk_end(struct h1_chunker *, struct arena *, struct bufq *out, const struct hdrs *trailers);
+int h1_chunk_end(struct h1_chunker *, struct arena *, struct bufq *out,
+                 const struct hdrs *trailers);
 void h1_chunker_fini(struct h1_chunker *);
 
 #endif

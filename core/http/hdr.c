@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Header table: adding, replacing, removing, finding; copies a shared table before the first edit. */
+/* Header table: adding, replacing, removing, finding; a shared table is copied before its edit. */
 #include "http/hdr.h"
 
 #define FIRST_CAP 16u
@@ -7,9 +7,9 @@
 
 /* RFC 9110 5.6.2: tchar */
 static const bool token_char[256] = {
-    ['!'] = 1, ['#'] = 1, ['$'] = 1, ['%'] = 1, ['&'] = 1, ['\''] = 1, ['*'] = 1, ['+'] = 1, ['-'] = 1,
-    ['.'] = 1, ['^'] = 1, ['_'] = 1, ['`'] = 1, ['|'] = 1, ['~'] = 1, ['0' ... '9'] = 1,
-    ['a' ... 'z'] = 1, ['A' ... 'Z'] = 1,
+    ['!'] = 1, ['#'] = 1, ['$'] = 1, ['%'] = 1,         ['&'] = 1,         ['\''] = 1,
+    ['*'] = 1, ['+'] = 1, ['-'] = 1, ['.'] = 1,         ['^'] = 1,         ['_'] = 1,
+    ['`'] = 1, ['|'] = 1, ['~'] = 1, ['0' ... '9'] = 1, ['a' ... 'z'] = 1, ['A' ... 'Z'] = 1,
 };
 
 bool hdr_name_ok(str name)
@@ -26,7 +26,7 @@ static inline bool value_char(unsigned char c)
     return (c >= 0x20 && c != 0x7f) || c == '\t';
 }
 
-/* Does one of eight bytes look like a control character? (Tab does too; the caller looks closer.) */
+/* Does one of eight bytes look like a control character? (Tab does: look closer.) */
 static inline bool has_control8(const char *p)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101), high = ones * 0x80;

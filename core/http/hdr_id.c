@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Ids of header names: an open-addressed table, filled with the known names before main() and by plugins while they load. */
+/* Ids of header names: an open-addressed table, filled with the known names before main() and by
+ * plugins while they load. */
 #include "http/hdr.h"
 
 #include <stdatomic.h>
@@ -12,8 +13,9 @@ struct id_name {
     uint32_t hash;
 };
 
-/* Written by the main thread while plugins load, which a reload does beside the traffic: a name stands whole before
- * its slot and the count are published with release, and never changes afterwards. */
+/* Written by the main thread while plugins load, which a reload does beside the traffic: a name
+ * stands whole before its slot and the count are published with release, and never changes
+ * afterwards. */
 static struct id_name names[HDR_ID_MAX] = {
 #define HDR(sym, text) [HDR_##sym] = {.name = {text, sizeof(text) - 1}},
 #include "http/hdr_names.h"
@@ -51,7 +53,8 @@ static inline uint32_t hash_name(str s)
 {
     uint64_t a = s.n >= 8 ? load8(s.p) : load_part(s.p, s.n);
     uint64_t b = s.n >= 8 ? load8(s.p + s.n - 8) : 0;
-    uint64_t h = lower8(a) * UINT64_C(0x9e3779b97f4a7c15) ^ (lower8(b) + s.n) * UINT64_C(0xc2b2ae3d27d4eb4f);
+    uint64_t h =
+        lower8(a) * UINT64_C(0x9e3779b97f4a7c15) ^ (lower8(b) + s.n) * UINT64_C(0xc2b2ae3d27d4eb4f);
     h ^= h >> 29;
     h *= UINT64_C(0xbf58476d1ce4e5b9);
     return (uint32_t)(h >> 32);
@@ -95,7 +98,9 @@ uint16_t hdr_id_of(str name)
 
 str hdr_id_name(uint16_t id)
 {
-    return id > HDR_OTHER && id < atomic_load_explicit(&name_count, memory_order_acquire) ? names[id].name : STR_NONE;
+    return id > HDR_OTHER && id < atomic_load_explicit(&name_count, memory_order_acquire)
+               ? names[id].name
+               : STR_NONE;
 }
 
 uint16_t hdr_intern(str name)

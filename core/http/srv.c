@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The server side's entries, handed to the connection's protocol version; and the connections of a thread. */
+/* The server side's entries, handed to the connection's protocol version; and the connections of a
+ * thread. */
 #include "http/srv.h"
 
 #include "http/srv_conn.h"

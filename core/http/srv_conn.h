@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Private to the floor: what connections of every protocol version have in common, and the calls that a version provides. */
+/* Private to the floor: what connections of every protocol version have in common, and the calls
+ * that a version provides. */
 #ifndef HTTP_SRV_CONN_H
 #define HTTP_SRV_CONN_H
 

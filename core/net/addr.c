@@ -91,10 +91,12 @@ int addr_parse(struct addr *a, str text, const char **why)
         return E_ARG;
     }
     if (family == AF_INET) {
-        a->u.in4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = v4};
+        a->u.in4 =
+            (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = v4};
         a->len = sizeof a->u.in4;
     } else {
-        a->u.in6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = v6};
+        a->u.in6 = (struct sockaddr_in6){
+            .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = v6};
         a->len = sizeof a->u.in6;
     }
     return 0;
@@ -113,12 +115,14 @@ size_t addr_text(const struct addr *a, char out[ADDR_TEXT])
         if (IN6_IS_ADDR_UNSPECIFIED(&a->u.in6.sin6_addr)) {
             n = snprintf(out, ADDR_TEXT, "*:%u", (unsigned)ntohs(a->u.in6.sin6_port));
         } else {
-            n = snprintf(out, ADDR_TEXT, "[%s]:%u", inet_ntop(AF_INET6, &a->u.in6.sin6_addr, ip, sizeof ip),
+            n = snprintf(out, ADDR_TEXT, "[%s]:%u",
+                         inet_ntop(AF_INET6, &a->u.in6.sin6_addr, ip, sizeof ip),
                          (unsigned)ntohs(a->u.in6.sin6_port));
         }
         break;
     case AF_UNIX:
-        n = snprintf(out, ADDR_TEXT, "unix:%.107s", a->len > sizeof(sa_family_t) ? a->u.un.sun_path : "");
+        n = snprintf(out, ADDR_TEXT, "unix:%.107s",
+                     a->len > sizeof(sa_family_t) ? a->u.un.sun_path : "");
         break;
     default:
         n = snprintf(out, ADDR_TEXT, "unknown");
@@ -131,7 +135,8 @@ bool addr_equal(const struct addr *a, const struct addr *b)
     if (a->u.sa.sa_family != b->u.sa.sa_family) return false;
     switch (a->u.sa.sa_family) {
     case AF_INET:
-        return a->u.in4.sin_port == b->u.in4.sin_port && a->u.in4.sin_addr.s_addr == b->u.in4.sin_addr.s_addr;
+        return a->u.in4.sin_port == b->u.in4.sin_port &&
+               a->u.in4.sin_addr.s_addr == b->u.in4.sin_addr.s_addr;
     case AF_INET6:
         return a->u.in6.sin6_port == b->u.in6.sin6_port &&
                memcmp(&a->u.in6.sin6_addr, &b->u.in6.sin6_addr, 16) == 0;

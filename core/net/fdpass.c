@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Descriptors over unix sockets (SCM_RIGHTS, unix(7)): how master and workers hand listening sockets on. */
+/* Descriptors over unix sockets (SCM_RIGHTS, unix(7)): how master and workers hand listening
+ * sockets on. */
 #include <errno.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -56,7 +57,8 @@ ssize_t sock_recv_fds(int fd, void *data, size_t cap, int *fds, unsigned *nfds)
 {
     union control c;
     struct iovec iov = {.iov_base = data, .iov_len = cap};
-    struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = c.bytes, .msg_controllen = sizeof c.bytes};
+    struct msghdr m = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = c.bytes, .msg_controllen = sizeof c.bytes};
     unsigned max = *nfds;
     *nfds = 0;
     ssize_t got;

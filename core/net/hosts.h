@@ -15,7 +15,8 @@ struct hosts {
     struct map map; /* lower-case name to struct host_ips */
 };
 
-/* Blocking: not on the way of traffic. A file that is not there is empty; malformed lines are passed over. E_NOMEM. */
+/* Blocking: not on the way of traffic. A file that is not there is empty; malformed lines are
+ * passed over. E_NOMEM. */
 int hosts_read(struct hosts *, const char *path);
 void hosts_fini(struct hosts *);
 const struct host_ips *hosts_get(const struct hosts *, str lower_name); /* or NULL */

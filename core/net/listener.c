@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Accepts what waits at a listening socket, a bounded number per turn, and pauses while descriptors are out. */
+/* Accepts what waits at a listening socket, a bounded number per turn, and pauses while descriptors
+ * are out. */
 #include "net/listener.h"
 
 #include <errno.h>
@@ -33,7 +34,8 @@ static void on_ready(struct ev_loop *ev, ev_io *io, int revents)
             continue;
         }
         count(&l->failed);
-        if (!is_shortage(-fd)) continue; /* the peer's trouble: ECONNABORTED and the like, accept(2) */
+        if (!is_shortage(-fd))
+            continue; /* the peer's trouble: ECONNABORTED and the like, accept(2) */
         ev_io_stop(ev, io);
         timer_set(l->loop, &l->retry, RETRY_MS);
         break;
@@ -51,7 +53,8 @@ void listener_start(struct listener *l, struct loop *loop, int fd, listener_fn f
 {
     *l = (struct listener){.loop = loop, .fd = fd, .fn = fn, .arg = arg};
     timer_init(&l->retry, on_retry);
-    sock_nodelay(fd); /* inherited by what is accepted, also from sockets that another process made */
+    sock_nodelay(
+        fd); /* inherited by what is accepted, also from sockets that another process made */
     ev_io_init(&l->io, on_ready, fd, EV_READ);
     l->io.data = l;
     ev_io_start(loop->ev, &l->io);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The event loop of a thread: libev on epoll, the clock of the turn, staged output flushed before it sleeps. */
+/* The event loop of a thread: libev on epoll, the clock of the turn, staged output flushed before
+ * it sleeps. */
 #include "net/loop.h"
 
 #include <time.h>
@@ -7,6 +8,7 @@
 #define ARENA_BLOCK 8192u /* a request and an answer of ordinary size fit */
 #define ARENA_KEEP 512u
 #define BUFS_KEEP 256u
+#define LARGE_KEEP 16u
 #define SLOTS_MAX (SLOT_CHUNK * SLOT_CHUNKS / 4)
 
 static uint64_t clock_ms(clockid_t id)
@@ -39,11 +41,13 @@ str loop_date(struct loop *l)
     if (UNLIKELY(now != l->date_s)) {
         time_t t = (time_t)now;
         struct tm tm;
-        static const char day[] = "SunMonTueWedThuFriSat", mon[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+        static const char day[] = "SunMonTueWedThuFriSat",
+                          mon[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
         gmtime_r(&t, &tm);
-        snprintf(l->date, sizeof l->date, "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT", day + 3 * tm.tm_wday,
-                 (unsigned)tm.tm_mday % 100u, mon + 3 * tm.tm_mon, (unsigned)(tm.tm_year + 1900) % 10000u,
-                 (unsigned)tm.tm_hour % 100u, (unsigned)tm.tm_min % 100u, (unsigned)tm.tm_sec % 100u);
+        snprintf(l->date, sizeof l->date, "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT",
+                 day + 3 * tm.tm_wday, (unsigned)tm.tm_mday % 100u, mon + 3 * tm.tm_mon,
+                 (unsigned)(tm.tm_year + 1900) % 10000u, (unsigned)tm.tm_hour % 100u,
+                 (unsigned)tm.tm_min % 100u, (unsigned)tm.tm_sec % 100u);
         l->date_s = now;
     }
     return str_n(l->date, 29);
@@ -100,6 +104,7 @@ struct loop *loop_new(unsigned id, unsigned long read_block)
     l->id = id;
     list_init(&l->dirty);
     buf_cache_init(&l->bufs, (uint32_t)read_block, BUFS_KEEP);
+    buf_cache_init(&l->large, LOOP_LARGE, LARGE_KEEP);
     arena_cache_init(&l->arenas, ARENA_BLOCK, ARENA_KEEP);
     slot_table_init(&l->slots, (uint8_t)id, SLOTS_MAX);
     wheel_init(&l->wheel, l);
@@ -126,6 +131,7 @@ void loop_free(struct loop *l)
     slot_table_fini(&l->slots);
     arena_cache_fini(&l->arenas);
     buf_cache_fini(&l->bufs);
+    buf_cache_fini(&l->large);
     ev_loop_destroy(l->ev);
     l->magic = 0;
     free(l);
@@ -135,6 +141,7 @@ void loop_run(struct loop *l)
 {
     CHECK_OBJ(l, LOOP_MAGIC);
     buf_cache_adopt(&l->bufs);
+    buf_cache_adopt(&l->large);
     l->now_ms = clock_ms(CLOCK_MONOTONIC);
     l->running = true;
     while (!atomic_load_explicit(&l->stop, memory_order_acquire)) ev_run(l->ev, 0);
@@ -147,6 +154,7 @@ void loop_turn(struct loop *l, bool wait)
 {
     CHECK_OBJ(l, LOOP_MAGIC);
     buf_cache_adopt(&l->bufs);
+    buf_cache_adopt(&l->large);
     l->now_ms = clock_ms(CLOCK_MONOTONIC);
     l->running = true;
     ev_run(l->ev, wait ? EVRUN_ONCE : EVRUN_NOWAIT);

@@ -14,6 +14,7 @@
 #include "net/timer.h"
 
 #define LOOP_MAGIC 0x4c4f4f50u
+#define LOOP_LARGE 262144u
 #define LOOP_MAX 64 /* threads, the main one counted */
 
 struct loop {
@@ -23,6 +24,7 @@ struct loop {
     struct mbox mbox;
     struct wheel wheel;
     struct buf_cache bufs;     /* blocks of `read_block` bytes */
+    struct buf_cache large;    /* blocks of LOOP_LARGE bytes, for long bodies */
     struct arena_cache arenas; /* blocks for exchanges */
     struct slot_table slots;   /* tokens of this thread; owner = id */
     struct rng rng;

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Mailbox of a thread: senders push on a lock-free stack, the owner takes it whole and turns it round. */
+/* Mailbox of a thread: senders push on a lock-free stack, the owner takes it whole and turns it
+ * round. */
 #include "net/mbox.h"
 
 #include "net/loop.h"
 
 static unsigned deliver(struct mbox *m)
 {
-    struct mbox_msg *taken = atomic_exchange_explicit(&m->head, NULL, memory_order_acquire), *first = NULL;
+    struct mbox_msg *taken = atomic_exchange_explicit(&m->head, NULL, memory_order_acquire),
+                    *first = NULL;
     unsigned n = 0;
     while (taken) { /* newest first: turn it round */
         struct mbox_msg *next = atomic_load_explicit(&taken->next, memory_order_relaxed);

@@ -73,7 +73,8 @@ static void on_socket(struct ev_loop *ev, ev_io *io, int revents)
     ares_socket_t fd = w->fd;
     (void)ev;
     /* May close the socket and free w. */
-    ares_process_fd(r->channel, revents & EV_READ ? fd : ARES_SOCKET_BAD, revents & EV_WRITE ? fd : ARES_SOCKET_BAD);
+    ares_process_fd(r->channel, revents & EV_READ ? fd : ARES_SOCKET_BAD,
+                    revents & EV_WRITE ? fd : ARES_SOCKET_BAD);
     rearm(r);
     loop_flush(r->l);
 }
@@ -206,9 +207,11 @@ static int take_ips(struct entry *e, const struct ares_addrinfo *ai, uint64_t *t
     return e->count ? ARES_SUCCESS : ARES_ENODATA;
 }
 
-static void tell(const struct entry *e, void (*fn)(void *, const struct resolve_result *), void *arg)
+static void tell(const struct entry *e, void (*fn)(void *, const struct resolve_result *),
+                 void *arg)
 {
-    struct resolve_result res = {.status = e->status, .ips = e->ips, .count = e->count, .error = e->error};
+    struct resolve_result res = {
+        .status = e->status, .ips = e->ips, .count = e->count, .error = e->error};
     fn(arg, &res);
 }
 
@@ -239,7 +242,8 @@ static void on_answer(void *arg, int ares, int timeouts, struct ares_addrinfo *a
 
 /* Asking. */
 
-static struct resolve_op *no(int status, const char *error, void (*fn)(void *, const struct resolve_result *), void *arg)
+static struct resolve_op *no(int status, const char *error,
+                             void (*fn)(void *, const struct resolve_result *), void *arg)
 {
     struct resolve_result res = {.status = status, .error = error};
     fn(arg, &res);
@@ -252,7 +256,8 @@ static bool is_localhost(str name)
 }
 
 /* What needs no query. */
-static bool known(struct resolver *r, str name, void (*fn)(void *, const struct resolve_result *), void *arg)
+static bool known(struct resolver *r, str name, void (*fn)(void *, const struct resolve_result *),
+                  void *arg)
 {
     struct addr_ip ip[2];
     struct resolve_result res = {.status = 0, .ips = ip, .count = 1};
@@ -262,7 +267,8 @@ static bool known(struct resolver *r, str name, void (*fn)(void *, const struct 
         res.count = h->n;
     } else if (is_localhost(name)) {
         res.count = 2;
-        if (addr_ip_parse(&ip[0], STR("127.0.0.1")) != 0 || addr_ip_parse(&ip[1], STR("::1")) != 0) return false;
+        if (addr_ip_parse(&ip[0], STR("127.0.0.1")) != 0 || addr_ip_parse(&ip[1], STR("::1")) != 0)
+            return false;
     } else if (addr_ip_parse(&ip[0], name) != 0) {
         return false;
     }
@@ -281,13 +287,15 @@ static void start(struct entry *e, bool *starting)
     rearm(r);
 }
 
-struct resolve_op *resolve(struct resolver *r, str name, void (*fn)(void *arg, const struct resolve_result *), void *arg)
+struct resolve_op *resolve(struct resolver *r, str name,
+                           void (*fn)(void *arg, const struct resolve_result *), void *arg)
 {
     char low[NAME_MAX_LEN];
     bool waiting = true;
     if (r->closing) return no(E_ABORT, "the resolver is closing", fn, arg);
     if (name.n && name.p[name.n - 1] == '.') name.n--;
-    if (name.n == 0 || name.n > sizeof low || memchr(name.p, '\0', name.n)) return no(E_NONE, "no such name", fn, arg);
+    if (name.n == 0 || name.n > sizeof low || memchr(name.p, '\0', name.n))
+        return no(E_NONE, "no such name", fn, arg);
     for (size_t i = 0; i < name.n; i++) low[i] = chr_lower(name.p[i]);
     name.p = low;
     if (known(r, name, fn, arg)) return NULL;
@@ -347,7 +355,8 @@ struct resolver *resolver_new(struct loop *l, const struct resolver_conf *conf)
     }
     /* ares_library_init is for Windows, and not made for several threads. */
     if (ares_init_options(&r->channel, &o, mask) != ARES_SUCCESS) goto fail;
-    if (conf->servers && ares_set_servers_ports_csv(r->channel, conf->servers) != ARES_SUCCESS) goto fail_channel;
+    if (conf->servers && ares_set_servers_ports_csv(r->channel, conf->servers) != ARES_SUCCESS)
+        goto fail_channel;
     return r;
 fail_channel:
     ares_destroy(r->channel);

@@ -15,7 +15,8 @@ static bool is_ip(const struct addr *a)
 void sock_nodelay(int fd)
 {
     int on = 1;
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* no TCP socket: no delay either */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on,
+                     sizeof on); /* no TCP socket: no delay either */
 }
 
 void sock_reset(int fd)
@@ -50,7 +51,8 @@ static int close_with(int fd, int err)
     return -err;
 }
 
-/* Takes a stale socket file away: one that nobody listens on. -EADDRINUSE when somebody does, or when it is no socket. */
+/* Takes a stale socket file away: one that nobody listens on. -EADDRINUSE when somebody does, or
+ * when it is no socket. */
 static int unix_unstale(const struct addr *a)
 {
     struct stat st;
@@ -67,13 +69,18 @@ static int unix_unstale(const struct addr *a)
 
 static int listen_at(const struct addr *a, bool reuseport, int backlog)
 {
-    int on = 1, off = 0, fd = socket(a->u.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int on = 1, off = 0,
+        fd = socket(a->u.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) return -errno;
     if (is_ip(a)) {
         bool any6 = a->u.sa.sa_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&a->u.in6.sin6_addr);
-        if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0) return close_with(fd, errno);
-        if (reuseport && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0) return close_with(fd, errno);
-        if (any6) (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off); /* "*": both families */
+        if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0)
+            return close_with(fd, errno);
+        if (reuseport && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0)
+            return close_with(fd, errno);
+        if (any6)
+            (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off,
+                             sizeof off); /* "*": both families */
         sock_nodelay(fd); /* accepted sockets inherit it */
     }
     if (bind(fd, &a->u.sa, a->len) != 0 || listen(fd, backlog) != 0) return close_with(fd, errno);

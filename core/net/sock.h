@@ -15,11 +15,12 @@ int sock_local(int fd, struct addr *);
 int sock_peer(int fd, struct addr *);
 void sock_nodelay(int fd);
 void sock_reset(int fd); /* closing it will reset the connection (TCP) */
-/* Unix stream sockets for control. mode: of the file. A stale file without a listener is replaced. */
+/* Unix stream sockets for control. mode: of the file. A file that nobody listens on is replaced. */
 int sock_unix_listen(const char *path, unsigned mode);
 int sock_unix_connect(const char *path);
-/* SCM_RIGHTS: at most 64 descriptors with 1 to 64 KB of text. Bytes sent or received, or -errno; a stream may take fewer bytes
- * than were given, the descriptors go with the first. *nfds: room in, count out; the caller owns what came. */
+/* SCM_RIGHTS: at most 64 descriptors with 1 to 64 KB of text. Bytes sent or received, or -errno; a
+ * stream may take fewer bytes than were given, the descriptors go with the first. *nfds: room in,
+ * count out; the caller owns what came. */
 int sock_send_fds(int fd, const void *data, size_t n, const int *fds, unsigned nfds);
 ssize_t sock_recv_fds(int fd, void *data, size_t cap, int *fds, unsigned *nfds);
 

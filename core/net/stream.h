@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The byte stream of a connection: a plain socket, or what ops put over it. Plain reads and writes are direct calls. */
+/* The byte stream of a connection: a plain socket, or what ops put over it. Plain reads and writes
+ * are direct calls. */
 #ifndef NET_STREAM_H
 #define NET_STREAM_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Hierarchical timer wheel: four levels of 64 slots, ticks of 8 ms; a timer moves down a level as its time comes near. */
+/* Hierarchical timer wheel: four levels of 64 slots, ticks of 8 ms; a timer moves down a level as
+ * its time comes near. */
 #include "net/timer.h"
 
 #include "net/loop.h"
@@ -20,7 +21,8 @@ static void place(struct wheel *w, struct timer *t)
     if (tick <= w->at) tick = w->at + 1;
     /* Too far away: the last slot that can be reached, where it is placed anew. */
     if ((tick ^ w->at) >> SPAN_BITS) tick = w->at | ((UINT64_C(1) << SPAN_BITS) - 1);
-    if (tick == w->at) tick = w->at + 1; /* the span ends here: the next one begins with this tick */
+    if (tick == w->at)
+        tick = w->at + 1; /* the span ends here: the next one begins with this tick */
     uint64_t diff = tick ^ w->at;
     unsigned level = (63u - (unsigned)__builtin_clzll(diff)) / LEVEL_BITS;
     if (level >= WHEEL_LEVELS) level = WHEEL_LEVELS - 1;
@@ -37,7 +39,8 @@ static uint64_t next_tick(struct wheel *w)
         unsigned shift = level * LEVEL_BITS, now = (unsigned)(w->at >> shift) & SLOT_MASK;
         uint64_t occ = w->occupied[level];
         if (!occ) continue;
-        /* Slots behind the current one, counted onwards from it; the current one counts as a whole turn away. */
+        /* Slots behind the current one, counted onwards from it; the current one counts as a whole
+         * turn away. */
         unsigned turn = (now + 1) & SLOT_MASK;
         uint64_t rot = turn ? (occ >> turn) | (occ << (WHEEL_SLOTS - turn)) : occ;
         uint64_t steps = 1 + (uint64_t)__builtin_ctzll(rot);
@@ -153,5 +156,6 @@ void timer_set(struct loop *l, struct timer *t, uint64_t delay_ms)
 
 void timer_cancel(struct timer *t)
 {
-    list_del(&t->link); /* its slot's bit may stay: an empty slot is passed over when its tick comes */
+    list_del(
+        &t->link); /* its slot's bit may stay: an empty slot is passed over when its tick comes */
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fuzz target: chunked bodies. The verdict and the bytes do not depend on the pieces; what we write reads back the same. */
+/* Fuzz target: chunked bodies. The verdict and the bytes do not depend on the pieces; what we write
+ * reads back the same. */
 #include "base/text.h"
 #include "head_check.h"
 
@@ -30,7 +31,7 @@ static void read_body(struct read *r, const char *p, size_t n, size_t step, uint
         struct buf *old;
         char *to;
         size_t room, part;
-        MUST(h1_in_space(&in, &cache, &old, &to, &room) == 0 && room > 0);
+        MUST(h1_in_space(&in, &cache, NULL, &old, &to, &room) == 0 && room > 0);
         buf_unref(old);
         part = step < room ? step : room;
         if (part > n - at) part = n - at;
@@ -41,7 +42,8 @@ static void read_body(struct read *r, const char *p, size_t n, size_t step, uint
         MUST(r->rc != 0 || h1_in_left(&in) == 0);
     }
     r->used = at - h1_in_left(&in);
-    for (uint32_t i = 0; i < q.count; i++) text_add(&r->out, str_n(bufq_at(&q, i)->p, bufq_at(&q, i)->n));
+    for (uint32_t i = 0; i < q.count; i++)
+        text_add(&r->out, str_n(bufq_at(&q, i)->p, bufq_at(&q, i)->n));
     MUST(q.bytes == r->out.n && r->y.total == r->out.n);
     MUST(limit == 0 || r->out.n <= limit);
     MUST(r->rc >= 0 || r->y.why);
@@ -73,7 +75,8 @@ static void write_and_read(const struct read *r)
         MUST(h1_chunk(&c, &out, &q) == 0);
     }
     MUST(h1_chunk_end(&c, &a, &out, &r->trailers) == 0);
-    for (uint32_t i = 0; i < out.count; i++) text_add(&wire, str_n(bufq_at(&out, i)->p, bufq_at(&out, i)->n));
+    for (uint32_t i = 0; i < out.count; i++)
+        text_add(&wire, str_n(bufq_at(&out, i)->p, bufq_at(&out, i)->n));
     read_body(&back, wire.p, wire.n, 33, 0);
     MUST(back.rc == 1 && back.used == wire.n && str_eq(text_str(&back.out), text_str(&r->out)));
     MUST(back.trailers.n == r->trailers.n);
@@ -96,7 +99,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     read_body(&whole, p, n, 512, limit);
     for (int i = 0; i < 2; i++) {
         read_body(&pieces, p, n, i ? 1 : step, limit);
-        MUST(pieces.rc == whole.rc && (pieces.rc < 0 || str_eq(text_str(&pieces.out), text_str(&whole.out))));
+        MUST(pieces.rc == whole.rc &&
+             (pieces.rc < 0 || str_eq(text_str(&pieces.out), text_str(&whole.out))));
         MUST(pieces.rc < 0 || (pieces.used == whole.used && pieces.trailers.n == whole.trailers.n));
         read_done(&pieces);
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fuzz target: request heads. What is accepted is exact, and what we write of it reads back as the same request. */
+/* Fuzz target: request heads. What is accepted is exact, and what we write of it reads back as the
+ * same request. */
 #include "head_check.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
@@ -23,7 +24,8 @@ static void check_written(struct one *o)
     MUST(back.n == (int64_t)out.n);
     again.h = back.h;
     MUST(h1_request_of(&back.head, &again, STR("http")) == 0);
-    MUST(str_eq(again.method_name, req.method_name) && str_eq(again.path, req.path) && str_eq(again.query, req.query));
+    MUST(str_eq(again.method_name, req.method_name) && str_eq(again.path, req.path) &&
+         str_eq(again.query, req.query));
     MUST(again.has_body == req.has_body && again.content_length == req.content_length);
     one_done(&back);
 }

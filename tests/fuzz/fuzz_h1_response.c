@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fuzz target: response heads. What is accepted is exact, and what we write of it is a head again. */
+/* Fuzz target: response heads. What is accepted is exact, and what we write of it reads back. */
 #include "head_check.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);

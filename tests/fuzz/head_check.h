@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* For the fuzz targets of HTTP/1 heads: reading one in pieces, and what must hold for every head that was accepted. */
+/* For the fuzz targets of HTTP/1 heads: reading one in pieces, and what must hold for every head
+ * that was accepted. */
 #ifndef FUZZ_HEAD_CHECK_H
 #define FUZZ_HEAD_CHECK_H
 
@@ -61,7 +62,8 @@ static inline void check_accepted(const struct one *o, const char *p)
         const struct hdr *e = &o->h.v[i];
         MUST(hdr_name_ok(e->name) && hdr_value_ok(e->value));
         MUST(e->name.p[e->name.n] == ':');
-        MUST(e->value.n == 0 || (strchr(" \t", e->value.p[0]) == NULL && strchr(" \t", e->value.p[e->value.n - 1]) == NULL));
+        MUST(e->value.n == 0 || (strchr(" \t", e->value.p[0]) == NULL &&
+                                 strchr(" \t", e->value.p[e->value.n - 1]) == NULL));
         MUST(!(e->proto & H1_RAW) || memcmp(e->value.p + e->value.n, "\r\n", 2) == 0);
         lengths += e->id == HDR_CONTENT_LENGTH;
         codings += e->id == HDR_TRANSFER_ENCODING;
@@ -73,7 +75,8 @@ static inline void check_accepted(const struct one *o, const char *p)
 }
 
 /* In pieces of any size the verdict is the same. */
-static inline void check_pieces(const struct one *whole, const char *p, size_t n, bool response, size_t step)
+static inline void check_pieces(const struct one *whole, const char *p, size_t n, bool response,
+                                size_t step)
 {
     struct one o;
     one_read(&o, p, n, response, step ? step : 1);

@@ -63,8 +63,9 @@ static void echo_answer(struct xc *x)
     struct srv_stream *st = x->st;
     const struct http_req *r = &st->req;
     str body = flat(st->arena, &x->body);
-    str text = arena_printf(st->arena, "%.*s %.*s%s%.*s [%.*s] ", STR_ARG(r->method_name), STR_ARG(r->path),
-                            r->query.p ? "?" : "", STR_ARG(r->query), STR_ARG(r->authority));
+    str text = arena_printf(st->arena, "%.*s %.*s%s%.*s [%.*s] ", STR_ARG(r->method_name),
+                            STR_ARG(r->path), r->query.p ? "?" : "", STR_ARG(r->query),
+                            STR_ARG(r->authority));
     str parts[] = {text, body};
     text = arena_cat(st->arena, 2, parts);
     for (uint32_t i = 0; i < r->trailers.n; i++) {
@@ -120,10 +121,15 @@ static void on_fail(struct cli_call *c, const struct cli_fail *f)
 {
     struct xc *x = c->upper;
     x->calling = false;
-    text_printf(&x->k->log, "fail %d stage=%d reused=%d untouched=%d %s\n", f->err, (int)f->stage, f->reused,
-                f->untouched, f->reason);
+    text_printf(&x->k->log, "fail %d stage=%d reused=%d untouched=%d %s\n", f->err, (int)f->stage,
+                f->reused, f->untouched, f->reason);
     if (x->st->head_sent) srv_abort(x->st);
-    else answer(x->st, f->err == E_TIMEOUT ? 504 : f->stage == CLI_CONNECT ? 503 : 502, STR("upstream"));
+    else
+        answer(x->st,
+               f->err == E_TIMEOUT       ? 504
+               : f->stage == CLI_CONNECT ? 503
+                                         : 502,
+               STR("upstream"));
 }
 
 static void pump_up(struct xc *x)
@@ -152,7 +158,12 @@ static void on_info(struct cli_call *c, unsigned status)
 }
 
 static const struct cli_events relay_events = {
-    .head = on_res_head, .body = on_res_body, .done = on_done, .fail = on_fail, .room = on_cli_room, .info = on_info,
+    .head = on_res_head,
+    .body = on_res_body,
+    .done = on_done,
+    .fail = on_fail,
+    .room = on_cli_room,
+    .info = on_info,
 };
 
 static void relay_begin(struct xc *x)
@@ -220,7 +231,12 @@ static void on_body(struct srv_stream *st)
         text_printf(&k->log, "in_error %d\n", st->in_error);
         if (x->calling) cli_cancel(&x->call), x->calling = false;
         if (st->head_sent) srv_abort(st);
-        else answer(st, st->in_error == E_LIMIT ? 413 : st->in_error == E_TIMEOUT ? 408 : 400, STR("body"));
+        else
+            answer(st,
+                   st->in_error == E_LIMIT     ? 413
+                   : st->in_error == E_TIMEOUT ? 408
+                                               : 400,
+                   STR("body"));
         return;
     }
     switch (k->mode) {
@@ -284,10 +300,17 @@ void kit_open(struct kit *k)
         .events = &events, .upper = k, .scheme = STR("http"), .max_header = 8192, .max_url = 4096,
         .max_body = 0, .max_headers = 50, .t_header_ms = 5000, .t_idle_ms = 5000, .t_body_ms = 5000,
         .t_write_ms = 5000, .high_water = 65536, .low_water = 16384};
-    k->cli_conf = (struct cli_conf){
-        .t_connect_ms = 2000, .t_first_byte_ms = 5000, .t_total_ms = 20000, .t_idle_ms = 5000, .t_write_ms = 5000,
-        .max_header = 8192, .pool_max = 0, .pool_idle_max = 8, .pool_idle_ms = 5000, .high_water = 65536,
-        .low_water = 16384};
+    k->cli_conf = (struct cli_conf){.t_connect_ms = 2000,
+                                    .t_first_byte_ms = 5000,
+                                    .t_total_ms = 20000,
+                                    .t_idle_ms = 5000,
+                                    .t_write_ms = 5000,
+                                    .max_header = 8192,
+                                    .pool_max = 0,
+                                    .pool_idle_max = 8,
+                                    .pool_idle_ms = 5000,
+                                    .high_water = 65536,
+                                    .low_water = 16384};
 }
 
 void kit_close(struct kit *k)

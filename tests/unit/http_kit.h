@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* For the tests of floor 2: a loop, a server with a handler that is told what to do, peers on plain sockets, a relay. */
+/* For the tests of floor 2: a loop, a server with a handler that is told what to do, peers on plain
+ * sockets, a relay. */
 #ifndef HTTP_KIT_H
 #define HTTP_KIT_H
 
@@ -9,7 +10,8 @@
 #include "unit.h"
 
 enum kit_mode {
-    KIT_ECHO = 0, /* waits for the whole body, answers "METHOD PATH?QUERY [AUTHORITY] BODY" with its length */
+    KIT_ECHO = 0, /* waits for the whole body, answers "METHOD PATH?QUERY [AUTHORITY] BODY" with its
+                     length */
     KIT_STREAM,   /* answers at once, length unknown, with the body as it comes */
     KIT_HOLD,     /* takes nothing and answers nothing until it is told to */
     KIT_EARLY,    /* answers from head(), wants no body */
@@ -47,7 +49,8 @@ void kit_send(struct kit *, int fd, const char *p, size_t n, size_t step);
 void kit_sendz(struct kit *, int fd, const char *z);
 /* What the peer can read now is added to *t. true: the other side has closed. */
 bool kit_recv(int fd, struct text *t);
-/* Sends, turns, reads until the other side closes or `want` bytes have come (0: until it closes), at most 2 s. */
+/* Sends, turns, reads until the other side closes or `want` bytes have come (0: until it closes),
+ * at most 2 s. */
 void kit_talk(struct kit *, const char *req, size_t n, size_t step, size_t want, struct text *out);
 /* The answer to `req` on a connection of its own that ends; the caller frees. */
 struct text kit_ask(struct kit *, const char *req, size_t n, size_t step);

@@ -101,21 +101,33 @@ static void test_ip(void **state)
 
 static void test_cidr(void **state)
 {
-    static const char *const good[] = {"10.0.0.0/8", "192.0.2.64/26", "::1", "2001:db8::/33", "1.2.3.4"};
-    static const char *const bad[] = {"10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/", "::/129", "x", "", "10.0.0.0/8/8", "2001:db8::1/32"};
+    static const char *const good[] = {"10.0.0.0/8", "192.0.2.64/26", "::1", "2001:db8::/33",
+                                       "1.2.3.4"};
+    static const char *const bad[] = {"10.0.0.1/8", "10.0.0.0/33",  "10.0.0.0/",     "::/129", "x",
+                                      "",           "10.0.0.0/8/8", "2001:db8::1/32"};
     static const struct {
         const char *ip;
         bool in;
     } t[] = {
-        {"10.255.0.1", true},    {"11.0.0.1", false},          {"192.0.2.127", true},       {"192.0.2.128", false},
-        {"::1", true},           {"::2", false},               {"2001:db8:7fff::1", true},  {"2001:db8:8000::1", false},
-        {"1.2.3.4", true},       {"1.2.3.5", false},           {"::ffff:10.1.1.1", true},
+        {"10.255.0.1", true},
+        {"11.0.0.1", false},
+        {"192.0.2.127", true},
+        {"192.0.2.128", false},
+        {"::1", true},
+        {"::2", false},
+        {"2001:db8:7fff::1", true},
+        {"2001:db8:8000::1", false},
+        {"1.2.3.4", true},
+        {"1.2.3.5", false},
+        {"::ffff:10.1.1.1", true},
     };
     struct cidr set[ARRAY_LEN(good)], c;
     struct addr_ip ip;
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(good); i++) assert_int_equal(cidr_parse(&set[i], str_z(good[i])), 0);
-    for (size_t i = 0; i < ARRAY_LEN(bad); i++) assert_int_equal(cidr_parse(&c, str_z(bad[i])), E_ARG);
+    for (size_t i = 0; i < ARRAY_LEN(good); i++)
+        assert_int_equal(cidr_parse(&set[i], str_z(good[i])), 0);
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        assert_int_equal(cidr_parse(&c, str_z(bad[i])), E_ARG);
     for (size_t i = 0; i < ARRAY_LEN(t); i++) {
         assert_int_equal(addr_ip_parse(&ip, str_z(t[i].ip)), 0);
         assert_int_equal(cidr_match(set, ARRAY_LEN(set), &ip), t[i].in);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HTTP/1 heads and bodies by themselves: what is refused and why, exact spans, every split, chunk framing, written heads. */
+/* HTTP/1 heads and bodies by themselves: what is refused and why, exact spans, every split, chunk
+ * framing, written heads. */
 #include "base/text.h"
 #include "http/h1_body.h"
 #include "http/h1_guard.h"
@@ -16,7 +17,8 @@ struct read {
     char *text; /* where the views of an incomplete or complete head point to */
 };
 
-/* The head, `cut` bytes at first and then `step` at a time, each time at another place of the memory. */
+/* The head, `cut` bytes at first and then `step` at a time, each time at another place of the
+ * memory. */
 static void feed(struct read *r, const char *p, size_t n, bool response, size_t cut, size_t step)
 {
     memset(r, 0, sizeof *r);
@@ -179,8 +181,8 @@ static void check_bad(const struct bad *b, bool response, size_t cut, size_t ste
     struct read r;
     feed(&r, b->text, b->n, response, cut, step);
     if (r.n >= 0 || r.head.bad != b->status || !r.head.why) {
-        print_error("%.*s\ncut %zu: got %ld, %u %s\n", (int)b->n, b->text, cut, (long)r.n, r.head.bad,
-                    r.head.why ? r.head.why : "");
+        print_error("%.*s\ncut %zu: got %ld, %u %s\n", (int)b->n, b->text, cut, (long)r.n,
+                    r.head.bad, r.head.why ? r.head.why : "");
         fail();
     }
     /* In one piece the reason is ours or llhttp's; with splits llhttp may come first. */
@@ -219,7 +221,8 @@ static const struct bad bad_responses[] = {
     B("HTTP/1.1 200 OK\r\n: b\r\n\r\n", 502, ""),
     B("HTTP/1.1 200 O\0K\r\n\r\n", 502, ""),
     B("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 502, "Content-Length"),
-    B("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 502, "Content-Length"),
+    B("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 502,
+      "Content-Length"),
     B("HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", 502, "Content-Length"),
     B("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", 502, ""),
     B("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 502, ""),
@@ -262,7 +265,8 @@ static void test_limits(void **state)
     assert_int_equal(r.head.bad, 431);
     done(&r);
     n = (size_t)snprintf(big, sizeof big, "GET / HTTP/1.1\r\nHost: h\r\n");
-    for (unsigned i = 0; i < 20; i++) n += (size_t)snprintf(big + n, sizeof big - n, "A%u: b\r\n", i);
+    for (unsigned i = 0; i < 20; i++)
+        n += (size_t)snprintf(big + n, sizeof big - n, "A%u: b\r\n", i);
     n += (size_t)snprintf(big + n, sizeof big - n, "\r\n");
     feed(&r, big, n, false, n, 1);
     assert_int_equal(r.head.bad, 431);
@@ -277,8 +281,10 @@ static void test_limits(void **state)
 
 static void test_good(void **state)
 {
-    static const char text[] = "PATCH http://H.example:80/a/b?c=d&e HTTP/1.1\r\nhOsT: h.example\r\nEmpty:\r\nWide:   \r\n"
-                               "Tail: x \t \r\nTight:y\r\nObs: \xe9\r\nContent-Length: 007\r\nConnection: Keep-Alive, X\r\n\r\nBODY";
+    static const char text[] =
+        "PATCH http://H.example:80/a/b?c=d&e HTTP/1.1\r\nhOsT: h.example\r\nEmpty:\r\nWide:   \r\n"
+        "Tail: x \t \r\nTight:y\r\nObs: \xe9\r\nContent-Length: 007\r\nConnection: Keep-Alive, "
+        "X\r\n\r\nBODY";
     (void)state;
     for (size_t cut = 1; cut <= sizeof text - 1; cut++) {
         struct read r;
@@ -304,8 +310,8 @@ static void test_good(void **state)
 
 /* Chunked bodies. */
 
-static int feed_body(struct h1_body *y, const char *p, size_t n, size_t step, struct text *out, struct arena *a,
-                     struct hdrs *trailers, size_t *left)
+static int feed_body(struct h1_body *y, const char *p, size_t n, size_t step, struct text *out,
+                     struct arena *a, struct hdrs *trailers, size_t *left)
 {
     struct buf_cache cache;
     struct h1_in in = {.b = NULL};
@@ -318,7 +324,7 @@ static int feed_body(struct h1_body *y, const char *p, size_t n, size_t step, st
         struct buf *old;
         char *to;
         size_t room, part;
-        assert_int_equal(h1_in_space(&in, &cache, &old, &to, &room), 0);
+        assert_int_equal(h1_in_space(&in, &cache, NULL, &old, &to, &room), 0);
         buf_unref(old);
         part = step < room ? step : room;
         if (part > n) part = n;
@@ -328,7 +334,8 @@ static int feed_body(struct h1_body *y, const char *p, size_t n, size_t step, st
         rc = h1_body_feed(y, &in, &q, a, trailers);
     }
     *left = n + h1_in_left(&in);
-    for (uint32_t i = 0; i < q.count; i++) text_add(out, str_n(bufq_at(&q, i)->p, bufq_at(&q, i)->n));
+    for (uint32_t i = 0; i < q.count; i++)
+        text_add(out, str_n(bufq_at(&q, i)->p, bufq_at(&q, i)->n));
     assert_int_equal(q.bytes, out->n);
     bufq_clear(&q);
     h1_in_drop(&in);
@@ -338,8 +345,9 @@ static int feed_body(struct h1_body *y, const char *p, size_t n, size_t step, st
 
 static void test_chunks(void **state)
 {
-    static const char good[] = "1\r\na\r\n00002\r\nbc\r\n1;ext;a=b;c=\"d e\"\r\nd\r\nA\r\n0123456789\r\n"
-                               "0;last\r\nX-T: v\r\nContent-Length: 9\r\nY:  w \r\n\r\nNEXT";
+    static const char good[] =
+        "1\r\na\r\n00002\r\nbc\r\n1;ext;a=b;c=\"d e\"\r\nd\r\nA\r\n0123456789\r\n"
+        "0;last\r\nX-T: v\r\nContent-Length: 9\r\nY:  w \r\n\r\nNEXT";
     static const struct {
         const char *text, *why;
     } bad[] = {
@@ -430,6 +438,15 @@ static void test_long_extension(void **state)
     text_init(&out);
     h1_body_init(&y, H1_CHUNKED, 0, 0);
     assert_int_equal(feed_body(&y, text, sizeof text, 100, &out, &a, NULL, &left), E_PROTO);
+    /* Each of them short, all of them too long. */
+    struct text many;
+    text_init(&many);
+    for (unsigned i = 0; i < 200; i++) text_printf(&many, "1;%.*s\r\nx\r\n", 500, text + 2);
+    out.n = 0;
+    h1_body_init(&y, H1_CHUNKED, 0, 0);
+    assert_int_equal(feed_body(&y, many.p, many.n, 4000, &out, &a, NULL, &left), E_PROTO);
+    assert_has(str_z(y.why), "too many chunk extensions");
+    text_fini(&many);
     text_fini(&out);
     arena_fini(&a);
 }
@@ -451,7 +468,7 @@ static void test_tiny_chunks(void **state)
         struct buf *old;
         char *to;
         size_t room;
-        assert_int_equal(h1_in_space(&in, &cache, &old, &to, &room), 0);
+        assert_int_equal(h1_in_space(&in, &cache, NULL, &old, &to, &room), 0);
         buf_unref(old);
         memcpy(to, "1\r\nx\r\n", 6);
         h1_in_filled(&in, room, 6);
@@ -469,18 +486,22 @@ static void test_tiny_chunks(void **state)
 
 static void test_write_request(void **state)
 {
-    static const char text[] = "GET /a?b HTTP/1.1\r\nHost: h\r\nA: 1\r\nConnection: close, b, X-Forwarded-For\r\nB: 2\r\nC:3\r\n"
-                               "D: 4  \r\nTE: gzip, trailers\r\nKeep-Alive: 5\r\nProxy-Connection: x\r\nUpgrade: y\r\n"
-                               "HTTP2-Settings: z\r\nX-Forwarded-For: 9.9.9.9\r\nE: 5\r\nF: 6\r\n\r\n";
+    static const char text[] =
+        "GET /a?b HTTP/1.1\r\nHost: h\r\nA: 1\r\nConnection: close, b, X-Forwarded-For\r\nB: "
+        "2\r\nC:3\r\n"
+        "D: 4  \r\nTE: gzip, trailers\r\nKeep-Alive: 5\r\nProxy-Connection: x\r\nUpgrade: y\r\n"
+        "HTTP2-Settings: z\r\nX-Forwarded-For: 9.9.9.9\r\nE: 5\r\nF: 6\r\n\r\n";
     struct read r;
     str out;
     (void)state;
     feed(&r, text, sizeof text - 1, false, sizeof text, 1);
     assert_int_equal(r.n, sizeof text - 1);
-    assert_int_equal(hdrs_set(&r.req.h, &r.a, HDR_X_FORWARDED_FOR, STR("X-Forwarded-For"), STR("1.2.3.4")), 0);
+    assert_int_equal(
+        hdrs_set(&r.req.h, &r.a, HDR_X_FORWARDED_FOR, STR("X-Forwarded-For"), STR("1.2.3.4")), 0);
     assert_int_equal(hdrs_del(&r.req.h, &r.a, HDR_OTHER, STR("E")), 1);
     assert_int_equal(h1_write_request(&r.a, &r.req, STR("up:80"), &out), 0);
-    assert_str(out, "GET /a?b HTTP/1.1\r\nHost: up:80\r\nA: 1\r\nC:3\r\nD: 4\r\nX-Forwarded-For: 1.2.3.4\r\nF: 6\r\n"
+    assert_str(out, "GET /a?b HTTP/1.1\r\nHost: up:80\r\nA: 1\r\nC:3\r\nD: 4\r\nX-Forwarded-For: "
+                    "1.2.3.4\r\nF: 6\r\n"
                     "TE: trailers\r\nConnection: TE\r\n\r\n");
     r.req.has_body = true;
     r.req.content_length = BODY_UNKNOWN;
@@ -516,18 +537,24 @@ static void test_write_request(void **state)
 
 static void test_write_response(void **state)
 {
-    static const char text[] = "HTTP/1.1 201 Very Nice\r\nA: 1\r\nSet-Cookie: a\r\nset-cookie: b\r\nDate: then\r\n"
-                               "Transfer-Encoding: chunked\r\nConnection: x\r\nX: 1\r\nZ: 2\r\n\r\n";
+    static const char text[] =
+        "HTTP/1.1 201 Very Nice\r\nA: 1\r\nSet-Cookie: a\r\nset-cookie: b\r\nDate: then\r\n"
+        "Transfer-Encoding: chunked\r\nConnection: x\r\nX: 1\r\nZ: 2\r\n\r\n";
     struct read r;
-    struct h1_answer w = {.framing = H1_F_LENGTH, .length = INT64_MAX, .date = STR("now"), .connection = STR("close")};
+    struct h1_answer w = {.framing = H1_F_LENGTH,
+                          .length = INT64_MAX,
+                          .date = STR("now"),
+                          .connection = STR("close")};
     str out;
     (void)state;
     feed(&r, text, sizeof text - 1, true, sizeof text, 1);
     assert_int_equal(r.n, sizeof text - 1);
     assert_int_equal(h1_response_of(&r.head, &r.res, false), H1_CHUNKED);
     assert_int_equal(h1_write_response(&r.a, &r.res, &w, &out), 0);
-    assert_str(out, "HTTP/1.1 201 Created\r\nA: 1\r\nSet-Cookie: a\r\nset-cookie: b\r\nDate: then\r\nZ: 2\r\n"
-                    "Content-Length: 9223372036854775807\r\nConnection: close\r\n\r\n");
+    assert_str(
+        out,
+        "HTTP/1.1 201 Created\r\nA: 1\r\nSet-Cookie: a\r\nset-cookie: b\r\nDate: then\r\nZ: 2\r\n"
+        "Content-Length: 9223372036854775807\r\nConnection: close\r\n\r\n");
     r.res.status = 299;
     r.res.h.n = 0;
     w = (struct h1_answer){.framing = H1_F_CHUNKED, .date = STR("now")};
@@ -541,9 +568,11 @@ static void test_write_response(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bad_requests),  cmocka_unit_test(test_bad_responses), cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_good),          cmocka_unit_test(test_chunks),        cmocka_unit_test(test_long_extension),
-        cmocka_unit_test(test_tiny_chunks),   cmocka_unit_test(test_write_request), cmocka_unit_test(test_write_response),
+        cmocka_unit_test(test_bad_requests),   cmocka_unit_test(test_bad_responses),
+        cmocka_unit_test(test_limits),         cmocka_unit_test(test_good),
+        cmocka_unit_test(test_chunks),         cmocka_unit_test(test_long_extension),
+        cmocka_unit_test(test_tiny_chunks),    cmocka_unit_test(test_write_request),
+        cmocka_unit_test(test_write_response),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

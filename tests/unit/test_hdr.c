@@ -68,7 +68,10 @@ static void test_chars(void **state)
 {
     (void)state;
     for (unsigned c = 0; c < 256; c++) {
-        bool token = c && strchr("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", (int)c);
+        bool token =
+            c &&
+            strchr("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
+                   (int)c);
         bool text = c == '\t' || (c >= 0x20 && c != 0x7f);
         for (size_t n = 1; n < 20; n++) { /* at every place of a word */
             char v[20];
@@ -89,7 +92,8 @@ static void test_edit(void **state)
     struct hdrs h = {.n = 0}, view;
     (void)state;
     arena_init(&a, NULL);
-    for (int i = 0; i < 40; i++) assert_int_equal(hdrs_add(&h, &a, HDR_OTHER, STR("X-Many"), STR("v")), 0);
+    for (int i = 0; i < 40; i++)
+        assert_int_equal(hdrs_add(&h, &a, HDR_OTHER, STR("X-Many"), STR("v")), 0);
     assert_int_equal(hdrs_add(&h, &a, HDR_OTHER, STR("cookie"), STR("1")), 0);
     assert_int_equal(hdrs_add(&h, &a, HDR_COOKIE, STR("Cookie"), STR("2")), 0);
     h.v[0].proto = h.v[1].proto = 3;
@@ -128,7 +132,8 @@ static void test_tokens(void **state)
     struct hdrs h = {.n = 0};
     (void)state;
     arena_init(&a, NULL);
-    assert_int_equal(hdrs_add(&h, &a, HDR_CONNECTION, STR("Connection"), STR(" keep-alive ,X-A\t,,")), 0);
+    assert_int_equal(
+        hdrs_add(&h, &a, HDR_CONNECTION, STR("Connection"), STR(" keep-alive ,X-A\t,,")), 0);
     assert_int_equal(hdrs_add(&h, &a, HDR_CONNECTION, STR("connection"), STR("Upgrade")), 0);
     assert_true(hdrs_has_token(&h, HDR_CONNECTION, STR("Keep-Alive")));
     assert_true(hdrs_has_token(&h, HDR_CONNECTION, STR("x-a")));

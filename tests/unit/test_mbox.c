@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Mailboxes: order per sender, nothing lost between threads, what is left is delivered at the end; loops start and stop. */
+/* Mailboxes: order per sender, nothing lost between threads, what is left is delivered at the end;
+ * loops start and stop. */
 #include <pthread.h>
 
 #include "net/loop.h"

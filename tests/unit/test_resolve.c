@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Names against a name server of the test's own on loopback: answers, cache, shared queries, failures, cancelling. */
+/* Names against a name server of the test's own on loopback: answers, cache, shared queries,
+ * failures, cancelling. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <sys/socket.h>
@@ -44,7 +45,8 @@ static void server_open(struct server *s)
     snprintf(s->where, sizeof s->where, "127.0.0.1:%u", (unsigned)ntohs(a.sin_port));
 }
 
-/* One query: "good..." has A 192.0.2.1 with a TTL of 60, "short..." one with 0, others do not exist. */
+/* One query: "good..." has A 192.0.2.1 with a TTL of 60, "short..." one with 0, others do not
+ * exist. */
 static void serve(struct server *s)
 {
     unsigned char q[512], a[600];
@@ -212,7 +214,8 @@ static void test_no_server(void **state)
     s.fd = -1;
     (void)resolve(r, STR("good.example"), on_result, &a);
     wait_for(l, &s, &a, 1);
-    assert_true(a.status == E_IO || a.status == E_TIMEOUT); /* whether the refusal is told depends on c-ares */
+    assert_true(a.status == E_IO ||
+                a.status == E_TIMEOUT); /* whether the refusal is told depends on c-ares */
     resolver_free(r);
     loop_free(l);
 }
@@ -220,8 +223,9 @@ static void test_no_server(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_answers), cmocka_unit_test(test_failures), cmocka_unit_test(test_known),
-        cmocka_unit_test(test_bound),   cmocka_unit_test(test_no_server),
+        cmocka_unit_test(test_answers),   cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_known),     cmocka_unit_test(test_bound),
+        cmocka_unit_test(test_no_server),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

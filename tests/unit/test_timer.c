@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The timer wheel: in time, never early, over all levels (on a clock that the test sets), cancelled and moved. */
+/* The timer wheel: in time, never early, over all levels (on a clock that the test sets), cancelled
+ * and moved. */
 #include "net/loop.h"
 #include "unit.h"
 
