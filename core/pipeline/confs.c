@@ -134,6 +134,18 @@ static struct sp_place place_of(const struct conf_place *pl)
     return s;
 }
 
+/* What the option table refuses was told when the entries and the API were read; the plugin is not
+ * asked about it. */
+static bool options_ok(const struct sp_module *m, const struct conf_place *pl)
+{
+    struct diag told;
+
+    diag_init(&told);
+    int rc = pl->node ? module_check_options(m, pl->node, pl->tree, &told) : 0;
+    diag_fini(&told);
+    return rc == 0;
+}
+
 /* SP_OK, SP_DECLINE, or E_CONF with at least one error in the diag. */
 static int create(struct pipeline *p, struct conf_obj *o, const struct conf_place *pl, struct diag *d)
 {
@@ -145,6 +157,8 @@ static int create(struct pipeline *p, struct conf_obj *o, const struct conf_plac
     unsigned before = d->errors;
     char where[512];
 
+    if (!options_ok(m, pl))
+        return E_CONF;
     if (!m->desc.conf_create)
         return SP_OK;
     snprintf(where, sizeof(where), "%s:%u", node_file(pl->tree, errors.entry), errors.entry->line);
@@ -195,7 +209,9 @@ struct conf_obj *conf_obtain(struct pipeline *p, const struct conf_place *pl, st
     o->mod = pl->entry->mod;
     o->key = key;
     stamp(o, pl);
-    rc = create(p, o, pl, d);
+    rc = pl->node ? 0 : module_check_entry(o->mod, NULL, pl->entry_node, pl->tree, d); /* required options that nobody gave */
+    if (rc == 0)
+        rc = create(p, o, pl, d);
     o->declined = rc != SP_OK;
     if (rc < 0 || map_put(&p->confs, key_view(o), o, NULL) != 0) {
         if (rc >= 0 || map_put(&p->refused, key_view(o), o, NULL) != 0)

@@ -6,12 +6,14 @@
 #include "pipeline/host.h"
 #include "pipeline/host_x.h"
 
+#define ALLOC_MAX ((size_t)16 << 20) /* one piece for a plugin */
+
 static void *hx_alloc(struct sp_exchange *sx, size_t n)
 {
     struct exchange *x = (struct exchange *)sx;
 
     CHECK_OBJ(x, EXCHANGE_MAGIC);
-    return arena_alloc(x->arena, n);
+    return n > ALLOC_MAX ? NULL : arena_alloc(x->arena, n);
 }
 
 /* May an answer be given now? */
