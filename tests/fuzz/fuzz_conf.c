@@ -22,7 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     out = fopen(path, "w");
     if (!out)
         return 0;
-    fwrite(data, 1, size, out);
+    if (size)
+        fwrite(data, 1, size, out);
     fclose(out);
     diag_init(&d);
     gw = gateway_load(path, &d);

@@ -18,7 +18,8 @@ static void write_file(const char *path, const char *head, const uint8_t *data, 
     if (!out)
         abort();
     fputs(head, out);
-    fwrite(data, 1, size, out);
+    if (size)
+        fwrite(data, 1, size, out);
     fclose(out);
 }
 
