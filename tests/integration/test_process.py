@@ -13,8 +13,8 @@ import pytest
 import backend as peer
 import client
 from confgen import plain_api, upstream
-from gateway import alive, children, free_port, run_binary
-from wire import Closed, request_bytes, response_bytes, wait_until
+from gateway import alive, children, free_port, run_binary, sanitized
+from wire import Closed, Stream, request_bytes, response_bytes, wait_until
 
 
 @pytest.fixture
@@ -35,8 +35,8 @@ def killed(gw, number):
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT])
 def test_a_killed_worker_is_restarted_on_the_same_sockets(gw, number):
-    if number != signal.SIGKILL and "asan" in os.environ.get("SALLYPORT_SANITIZE", ""):
-        pytest.skip("the sanitizer reports the signal")
+    if number != signal.SIGKILL and sanitized():
+        pytest.skip("a sanitizer catches the signal")
     assert gw.ask().status == 200
     old = killed(gw, number)
     with gw.connect() as c:  # the socket never closed: this waits in its queue
@@ -129,7 +129,7 @@ def refused(port):
     try:
         socket.create_connection(("127.0.0.1", port), 2).close()
         return False
-    except ConnectionRefusedError:
+    except (ConnectionRefusedError, ConnectionResetError):  # reset: it was in the queue when the listener went
         return True
 
 
@@ -183,7 +183,8 @@ def test_a_second_start_is_refused(gw):
     done = gw.command("run")
     assert done.returncode == 1
     assert "already running" in done.stderr and str(gw.pid) in done.stderr, done
-    assert gw.ask().status == 200 and gw.log() == before
+    assert gw.ask().status == 200
+    assert "already running" not in gw.log()[len(before):]  # it says so to its own caller
 
 
 def test_a_stale_control_socket_is_replaced(make):
@@ -333,16 +334,12 @@ def test_listening_on_ipv6_and_unix_sockets(make):
     with client.Client(port, host="::1") as c:
         assert c.ask().status == 200
     with socket.socket(socket.AF_UNIX) as s:
-        s.settimeout(10)
         s.connect(path)
         s.sendall(request_bytes(headers=[("Connection", "close")]))
-        data = b""
-        while True:
-            part = s.recv(65536)
-            if not part:
-                break
-            data += part
-        assert data.startswith(b"HTTP/1.1 200 ") and data.endswith(b"ok")
+        stream = Stream(s)
+        got = stream.read_response_head()
+        stream.read_body(got)
+        assert (got.status, got.body) == (200, b"ok") and stream.at_end()
 
 
 def test_nothing_listens_twice(gw):

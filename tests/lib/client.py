@@ -43,7 +43,7 @@ class Client:
         try:
             self.sock.sendall(data)
             return True
-        except (ConnectionError, socket.timeout):
+        except OSError:
             return False
 
     def finish(self):
