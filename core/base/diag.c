@@ -54,9 +54,27 @@ static bool copy(struct diag *d, str *out, str in)
     return out->p || in.n == 0;
 }
 
+/* The same thing said of the same place, by a check that passes there more than once. */
+static bool said_already(const struct diag *d, enum diag_level level, struct diag_at at, str what)
+{
+    if (at.line == 0)
+        return false;
+    for (unsigned i = 0; i < d->count; i++) {
+        const struct diag_item *it = &d->items[i];
+        if (it->line == at.line && it->col == at.col && it->level == level &&
+            str_eq(it->what, what) && str_eqz(it->file, at.file))
+            return true;
+    }
+    return false;
+}
+
 void diag_add(struct diag *d, enum diag_level level, struct diag_at at, str where, str what,
               str expected, str suggest)
 {
+    if (said_already(d, level, at, what)) {
+        d->repeated++;
+        return;
+    }
     if (level == DIAG_ERROR)
         d->errors++;
     if (level == DIAG_WARNING)

@@ -25,6 +25,7 @@ struct diag {
     struct diag_item *items;
     unsigned count, cap;
     unsigned errors, warnings;
+    unsigned repeated; /* said again of the same place: told once */
     unsigned dropped; /* beyond max: counted, not kept */
     unsigned max;     /* 1000 by default */
 };
@@ -37,7 +38,7 @@ struct diag_at { /* position of a message; file may be NULL */
     unsigned line, col;
 };
 
-/* All strings are copied. `expected` and `suggest` may be STR_NONE. */
+/* All strings are copied. What stands there word for word already is not added again. `expected` and `suggest` may be STR_NONE. */
 void diag_add(struct diag *, enum diag_level, struct diag_at, str where, str what, str expected, str suggest);
 /* what by printf; expected is a constant or NULL. */
 void diag_error(struct diag *, struct diag_at, const char *where, const char *expected, const char *fmt, ...) PRINTF(5, 6);

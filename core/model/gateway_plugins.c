@@ -92,6 +92,16 @@ static void read_dirs(struct load *ld)
         ld->gw->plugin_dirs[ld->gw->plugin_dir_count++] = STR(SALLYPORT_PLUGINDIR);
 }
 
+static void read_destinations(struct load *ld)
+{
+    const struct node *n = node_getz(ld->gw->root, "destinations");
+    unsigned count = !n || n->type == NODE_NULL ? 0 : n->type == NODE_LIST ? n->count : 1;
+
+    ld->gw->destinations = LOAD_NEW(ld, str, count + 1);
+    for (unsigned i = 0; ld->gw->destinations && i < count; i++)
+        ld->gw->destinations[ld->gw->destination_count++] = n->type == NODE_LIST ? n->items[i]->text : n->text;
+}
+
 int load_plugin_index(const struct load *ld, str id)
 {
     for (unsigned i = 0; i < ld->gw->plugin_count; i++)
@@ -106,6 +116,7 @@ void load_plugins(struct load *ld)
     struct gateway *gw = ld->gw;
 
     read_dirs(ld);
+    read_destinations(ld);
     if (!list || list->type != NODE_LIST)
         return;
     gw->plugins = LOAD_NEW(ld, struct gw_plugin, list->count);

@@ -158,6 +158,28 @@ static int compile_routes(struct compiler *c, struct stage_plan *sp, struct depl
     return 0;
 }
 
+/* A deployment that the stage does not name: plugins may choose it where it fits the stage (its variables, its capabilities); where it
+ * does not, the stage does not have it. */
+static int compile_other(struct compiler *c, struct stage_plan *sp, struct deployment_plan *dp)
+{
+    struct diag aside, *kept = c->diag;
+    bool wanted = false;
+    int rc = 0;
+
+    for (unsigned i = 0; i < c->u->entries->n; i++)
+        wanted |= module_hook(c->u->entries->v[i].mod, SP_HP_STAGE) != NULL;
+    if (!wanted)
+        return 0;
+    diag_init(&aside);
+    c->diag = &aside;
+    rc = compile_routes(c, sp, dp);
+    c->diag = kept;
+    if (aside.errors)
+        dp->routes = NULL;
+    diag_fini(&aside);
+    return rc;
+}
+
 static int compile_stage(struct compiler *c, struct stage_plan *sp, const struct stage *s)
 {
     const struct api *a = c->u->api;
@@ -182,7 +204,7 @@ static int compile_stage(struct compiler *c, struct stage_plan *sp, const struct
         sp->deployments[i].d = a->deployments[i];
         if (a->deployments[i] == s->deployment)
             sp->main = &sp->deployments[i];
-        int rc = compile_routes(c, sp, &sp->deployments[i]);
+        int rc = a->deployments[i] == s->deployment ? compile_routes(c, sp, &sp->deployments[i]) : compile_other(c, sp, &sp->deployments[i]);
         if (rc)
             return rc;
     }
@@ -230,7 +252,7 @@ struct unit *unit_compile(struct pipeline *p, struct gateway *gw, struct api *a,
         if (!named_upstream(&c, gw->upstreams[i].id))
             rc = E_NOMEM;
     check_names(&c);
-    for (unsigned i = 0; i < a->stage_count && u->stages && rc == 0; i++)
+    for (unsigned i = 0; i < a->stage_count && u->stages && rc == 0 && d->errors == c.errors_before; i++)
         rc = compile_stage(&c, &u->stages[i], &a->stages[i]);
     if (rc == E_NOMEM || !u->stages)
         diag_error(d, (struct diag_at){0}, "", NULL, "out of memory");

@@ -154,7 +154,7 @@ static int create(struct pipeline *p, struct conf_obj *o, const struct conf_plac
     struct sp_errors errors = {d, pl->tree, pl->node ? pl->node : pl->entry_node};
     struct sp_conf c = {.size = sizeof(c), .module = m, .state = m->state, .node = (const struct sp_node *)pl->node, .place = &place,
                         .errors = &errors};
-    unsigned before = d->errors;
+    unsigned before = d->errors + d->repeated;
     char where[512];
 
     if (!options_ok(m, pl))
@@ -169,13 +169,13 @@ static int create(struct pipeline *p, struct conf_obj *o, const struct conf_plac
         p->breadcrumb(NULL, NULL);
     if (rc == SP_OK || rc == SP_DECLINE) {
         o->conf = rc == SP_OK ? c.conf : NULL;
-        if (d->errors == before)
+        if (d->errors + d->repeated == before)
             return rc;
         if (rc == SP_OK && m->desc.conf_free)
             m->desc.conf_free(&c);
         return E_CONF;
     }
-    if (d->errors == before)
+    if (d->errors + d->repeated == before)
         node_error(d, pl->tree, errors.entry, NULL, "the plugin `%s` refused its options (status %d) without saying why", m->desc.name,
                    (int)rc);
     return E_CONF;

@@ -94,7 +94,7 @@ sp_status hx_choose_deployment(struct sp_exchange *sx, sp_str id)
     if (x->phase != X_STAGE || !x->stage)
         return SP_E_PHASE;
     for (unsigned i = 0; i < x->stage->deployment_count; i++)
-        if (str_eq(x->stage->deployments[i].d->id, id)) {
+        if (x->stage->deployments[i].routes && str_eq(x->stage->deployments[i].d->id, id)) {
             if (!x->cur_shadow)
                 x->deployment = &x->stage->deployments[i];
             return SP_OK;

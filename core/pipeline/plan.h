@@ -156,6 +156,7 @@ struct snapshot {
     struct entry_set *entries;
     struct unit **units; /* parallel to gateway->apis */
     unsigned unit_count, reused, routes;
+    struct api **apis; /* of the units; the site refers to it */
     struct site *site;
     struct pl_listener **listeners; /* parallel to gateway->listeners */
     unsigned listener_count;

@@ -4,6 +4,7 @@
 
 #include "model/route.h"
 #include "model/schema.h"
+#include "pipeline/host.h"
 
 /* The published unit of that API, if it would come out the same. */
 static struct unit *reusable(const struct snapshot *old, str id, uint64_t hash)
@@ -36,16 +37,12 @@ static void build_units(struct pipeline *p, struct snapshot *s, struct diag *d)
 /* The index refers to the APIs of the units, which may be older objects with the same content than the conf's own. */
 static struct site *build_site(struct snapshot *s, struct diag *d)
 {
-    struct api **apis = calloc(s->unit_count + 1, sizeof(struct api *));
-    struct site *site;
-
-    if (!apis)
+    s->apis = calloc(s->unit_count + 1, sizeof(struct api *));
+    if (!s->apis)
         return NULL;
     for (unsigned i = 0; i < s->unit_count; i++)
-        apis[i] = s->units[i]->api;
-    site = site_build(apis, s->unit_count, s->gateway->tree, d);
-    free(apis);
-    return site;
+        s->apis[i] = s->units[i]->api;
+    return site_build(s->apis, s->unit_count, s->gateway->tree, d);
 }
 
 static int build_listeners(struct snapshot *s)
@@ -92,34 +89,24 @@ static struct snapshot *snapshot_new(struct pipeline *p, struct gateway *gw)
     return s;
 }
 
-/* The threads' resolvers are made with the first conf's settings. */
-static void settle_resolver(struct pipeline *p, const struct gateway *gw)
+/* Where plugins may send calls of their own. */
+static void set_destinations(struct pipeline *p, const struct gateway *gw, struct diag *d)
 {
-    str servers = str_take(gw->resolver_servers, sizeof(p->resolver_servers) - 1);
+    const struct node *list = node_getz(gw->root, "destinations");
+    unsigned bad = 0;
 
-    if (p->has_resolver)
-        return;
-    memcpy(p->resolver_servers, servers.p, servers.n);
-    p->resolver = (struct resolver_conf){
-        .servers = servers.n ? p->resolver_servers : NULL,
-        .timeout_ms = (unsigned)gw->resolver_timeout,
-        .tries = (unsigned)gw->resolver_tries,
-        .ttl_min_s = (unsigned)(gw->resolver_ttl_min / 1000),
-        .ttl_max_s = (unsigned)(gw->resolver_ttl_max / 1000),
-        .ttl_negative_s = (unsigned)(gw->resolver_ttl_negative / 1000),
-        .max_entries = 4096,
-    };
-    p->has_resolver = true;
+    if (host_upstream_policy(p->modules, gw->destinations, gw->destination_count, &bad) == E_ARG)
+        node_error(d, gw->tree, list && list->type == NODE_LIST ? node_at(list, bad) : list, "a host name, *.name, an address or *, with or without :port",
+                   "'%.*s' is no destination", STR_ARG(gw->destinations[bad]));
 }
 
 static void build(struct pipeline *p, struct snapshot *s, struct diag *d)
 {
     unsigned before = d->errors;
 
-    settle_resolver(p, s->gateway);
     map_fini(&p->refused);
     map_init(&p->refused, true);
-
+    set_destinations(p, s->gateway, d);
     for (unsigned i = 0; i < s->gateway->upstream_count; i++)
         if (s->gateway->upstreams[i].tls)
             node_error(d, s->gateway->tree, s->gateway->upstreams[i].node, "http targets", "TLS to upstreams is not supported by this version");

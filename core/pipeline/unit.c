@@ -42,6 +42,7 @@ static void snapshot_destroy(struct snapshot *s)
         upstream_unref(s->ups[i]);
     if (s->site)
         site_free(s->site);
+    free(s->apis);
     entries_unref(s->entries);
     gateway_free(s->gateway);
     free(s->units);
