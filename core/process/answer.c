@@ -12,15 +12,19 @@ static void item_json(struct text *t, const struct diag_item *i)
     json_open(t, '{');
     json_key(t, "level");
     json_strz(t, level[i->level > DIAG_NOTE ? DIAG_NOTE : i->level]);
-    if (i->file.n) json_kv(t, "file", i->file);
+    if (i->file.n)
+        json_kv(t, "file", i->file);
     if (i->line) {
         json_kvi(t, "line", i->line);
         json_kvi(t, "column", i->col);
     }
-    if (i->where.n) json_kv(t, "where", i->where);
+    if (i->where.n)
+        json_kv(t, "where", i->where);
     json_kv(t, "message", i->what);
-    if (i->expected.n) json_kv(t, "expected", i->expected);
-    if (i->suggest.n) json_kv(t, "suggestion", i->suggest);
+    if (i->expected.n)
+        json_kv(t, "expected", i->expected);
+    if (i->suggest.n)
+        json_kv(t, "suggestion", i->suggest);
     json_close(t, '}');
 }
 
@@ -29,7 +33,8 @@ static void items(struct text *t, const char *key, const struct diag *d, unsigne
     json_key(t, key);
     json_open(t, '[');
     for (unsigned i = 0; d && i < d->count; i++)
-        if (levels & (1u << d->items[i].level)) item_json(t, &d->items[i]);
+        if (levels & (1u << d->items[i].level))
+            item_json(t, &d->items[i]);
     json_close(t, ']');
 }
 
@@ -51,8 +56,10 @@ void answer_fail(struct text *t, const struct diag *d, const char *fmt, ...)
     json_key(t, "message");
     json_strz(t, message);
     items(t, "errors", d, 1u << DIAG_ERROR | 1u << DIAG_NOTE);
-    if (d && d->warnings) answer_warnings(t, d);
-    if (d && d->dropped) json_kvi(t, "dropped", d->dropped);
+    if (d && d->warnings)
+        answer_warnings(t, d);
+    if (d && d->dropped)
+        json_kvi(t, "dropped", d->dropped);
     json_close(t, '}');
 }
 
@@ -87,7 +94,8 @@ int answer_read(struct answer *a, str json)
     struct node_limits limits = NODE_LIMITS_DEFAULT;
     struct diag d;
     *a = (struct answer){.tree = node_tree_new()};
-    if (!a->tree) return E_NOMEM;
+    if (!a->tree)
+        return E_NOMEM;
     diag_init(&d);
     a->root = node_read_json(a->tree, &d, "answer", json, &limits);
     diag_fini(&d);
@@ -129,11 +137,16 @@ static void read_item(const struct node *n, struct diag *d)
 {
     char file[512];
     str level = answer_str(n, "level"), name = answer_str(n, "file");
-    struct diag_at at = {.line = (unsigned)answer_int(n, "line", 0), .col = (unsigned)answer_int(n, "column", 0)};
+    struct diag_at at = {.line = (unsigned)answer_int(n, "line", 0),
+                         .col = (unsigned)answer_int(n, "column", 0)};
     snprintf(file, sizeof file, "%.*s", STR_ARG(name));
     at.file = name.n ? file : NULL;
-    diag_add(d, str_eqz(level, "warning") ? DIAG_WARNING : str_eqz(level, "note") ? DIAG_NOTE : DIAG_ERROR, at,
-             answer_str(n, "where"), answer_str(n, "message"), answer_str(n, "expected"), answer_str(n, "suggestion"));
+    diag_add(d,
+             str_eqz(level, "warning") ? DIAG_WARNING
+             : str_eqz(level, "note")  ? DIAG_NOTE
+                                       : DIAG_ERROR,
+             at, answer_str(n, "where"), answer_str(n, "message"), answer_str(n, "expected"),
+             answer_str(n, "suggestion"));
 }
 
 void answer_diags(const struct answer *a, struct diag *d)
@@ -141,7 +154,8 @@ void answer_diags(const struct answer *a, struct diag *d)
     static const char *const keys[] = {"errors", "warnings"};
     for (unsigned k = 0; k < ARRAY_LEN(keys); k++) {
         const struct node *list = node_getz(a->root, keys[k]);
-        for (unsigned i = 0; list && list->type == NODE_LIST && i < list->count; i++) read_item(list->items[i], d);
+        for (unsigned i = 0; list && list->type == NODE_LIST && i < list->count; i++)
+            read_item(list->items[i], d);
     }
     d->dropped += (unsigned)answer_int(a->root, "dropped", 0);
 }
@@ -167,7 +181,9 @@ int answer_show(str text, bool json)
         answer_diags(&a, &d);
         print(stderr, diag_text(&d));
         diag_fini(&d);
-        if (a.message.n) fprintf(a.ok ? stdout : stderr, "%s%.*s\n", a.ok ? "" : "sallyport: ", STR_ARG(a.message));
+        if (a.message.n)
+            fprintf(a.ok ? stdout : stderr, "%s%.*s\n",
+                    a.ok ? "" : "sallyport: ", STR_ARG(a.message));
     }
     int code = a.ok ? 0 : 1;
     answer_fini(&a);
@@ -184,35 +200,44 @@ int answer_show_fail(bool json, const struct diag *d, const char *fmt, ...)
     va_end(ap);
     text_init(&t);
     answer_fail(&t, d, "%s", message);
-    if (t.failed) fprintf(stderr, "sallyport: out of memory\n");
-    else (void)answer_show(text_str(&t), json);
+    if (t.failed)
+        fprintf(stderr, "sallyport: out of memory\n");
+    else
+        (void)answer_show(text_str(&t), json);
     text_fini(&t);
     return 1;
 }
 
 void answer_show_warnings(bool json, struct diag *d)
 {
-    if (!json && d->count) print(stderr, diag_text(d));
+    if (!json && d->count)
+        print(stderr, diag_text(d));
 }
 
 static bool is_short(const struct node *n)
 {
-    if (node_is_scalar(n)) return true;
+    if (node_is_scalar(n))
+        return true;
     for (unsigned i = 0; n->type == NODE_LIST && i < n->count; i++)
-        if (!node_is_scalar(n->items[i])) return false;
+        if (!node_is_scalar(n->items[i]))
+            return false;
     return n->type == NODE_LIST || n->count == 0;
 }
 
 static void pretty_value(struct text *t, const struct node *n)
 {
     if (node_is_scalar(n)) {
-        if (n->type == NODE_NULL) text_addz(t, "-");
-        else text_add(t, n->text);
+        if (n->type == NODE_NULL)
+            text_addz(t, "-");
+        else
+            text_add(t, n->text);
         return;
     }
-    if (n->count == 0) text_addz(t, "none");
+    if (n->count == 0)
+        text_addz(t, "none");
     for (unsigned i = 0; i < n->count; i++) {
-        if (i) text_addz(t, ", ");
+        if (i)
+            text_addz(t, ", ");
         pretty_value(t, n->items[i]);
     }
 }
@@ -225,13 +250,17 @@ void answer_pretty(struct text *t, const struct node *n, unsigned indent)
         if (n->type == NODE_MAP) {
             size_t pad = n->keys[i]->text.n < KEY_WIDTH ? KEY_WIDTH - n->keys[i]->text.n : 1;
             text_add(t, n->keys[i]->text);
-            if (is_short(v)) text_printf(t, "%*s", (int)pad, "");
+            if (is_short(v))
+                text_printf(t, "%*s", (int)pad, "");
         } else {
             text_chr(t, '-');
-            if (is_short(v)) text_chr(t, ' ');
+            if (is_short(v))
+                text_chr(t, ' ');
         }
-        if (is_short(v)) pretty_value(t, v);
+        if (is_short(v))
+            pretty_value(t, v);
         text_chr(t, '\n');
-        if (!is_short(v)) answer_pretty(t, v, indent + 2);
+        if (!is_short(v))
+            answer_pretty(t, v, indent + 2);
     }
 }

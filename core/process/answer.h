@@ -37,8 +37,8 @@ int64_t answer_int(const struct node *map, const char *key, int64_t otherwise);
 bool answer_bool(const struct node *map, const char *key);
 str answer_str(const struct node *map, const char *key);
 
-/* Shows an answer: with json its text on stdout, else errors and message on stderr ("sallyport: ..."). Returns the exit
- * code, 0 or 1. */
+/* Shows an answer: with json its text on stdout, else errors and message on stderr ("sallyport:
+ * ..."). Returns the exit code, 0 or 1. */
 int answer_show(str json_text, bool json);
 /* The same for a failure that has no answer yet. */
 int answer_show_fail(bool json, const struct diag *, const char *fmt, ...) PRINTF(3, 4);

@@ -10,7 +10,7 @@
 
 #include "net/sock.h"
 
-#define PACKET 32768u
+#define PACKET   32768u
 #define HEAD_MAX 96u
 
 struct chan_out {
@@ -22,28 +22,34 @@ struct chan_out {
 
 int chan_pair(int fds[2])
 {
-    return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) == 0 ? 0 : -errno;
+    return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) == 0 ? 0
+                                                                                           : -errno;
 }
 
 static void forget_out(struct chan *c)
 {
     struct chan_out *o = c->first;
     c->first = o->next;
-    if (!c->first) c->last = &c->first;
+    if (!c->first)
+        c->last = &c->first;
     c->queued -= o->n;
-    if (o->fd >= 0) close(o->fd);
+    if (o->fd >= 0)
+        close(o->fd);
     free(o);
 }
 
 static void shut(struct chan *c)
 {
-    if (!c->loop || c->fd < 0) return; /* never initialised, or shut before */
+    if (!c->loop || c->fd < 0)
+        return; /* never initialised, or shut before */
     ev_io_stop(c->loop->ev, &c->rd);
     ev_io_stop(c->loop->ev, &c->wr);
     close(c->fd);
     c->fd = -1;
-    while (c->first) forget_out(c);
-    if (c->in_fd >= 0) close(c->in_fd);
+    while (c->first)
+        forget_out(c);
+    if (c->in_fd >= 0)
+        close(c->in_fd);
     c->in_fd = -1;
     free(c->text);
     c->text = NULL;
@@ -51,7 +57,8 @@ static void shut(struct chan *c)
 
 static void die(struct chan *c, const char *why)
 {
-    if (c->fd < 0) return;
+    if (c->fd < 0)
+        return;
     shut(c);
     c->ev->closed(c, why);
 }
@@ -66,7 +73,8 @@ static int push_out(struct chan *c)
             ev_io_start(c->loop->ev, &c->wr);
             return 0;
         }
-        if (rc < 0) return E_IO;
+        if (rc < 0)
+            return E_IO;
         forget_out(c);
     }
     ev_io_stop(c->loop->ev, &c->wr);
@@ -76,7 +84,8 @@ static int push_out(struct chan *c)
 static int queue(struct chan *c, const char *head, size_t head_n, str part, int fd)
 {
     struct chan_out *o = malloc(sizeof *o + head_n + part.n);
-    if (!o) return E_NOMEM;
+    if (!o)
+        return E_NOMEM;
     o->next = NULL;
     o->fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
     if (fd >= 0 && o->fd < 0) {
@@ -85,7 +94,8 @@ static int queue(struct chan *c, const char *head, size_t head_n, str part, int 
     }
     o->n = (uint32_t)(head_n + part.n);
     memcpy(o->data, head, head_n);
-    if (part.n) memcpy(o->data + head_n, part.p, part.n);
+    if (part.n)
+        memcpy(o->data + head_n, part.p, part.n);
     *c->last = o;
     c->last = &o->next;
     c->queued += o->n;
@@ -95,20 +105,26 @@ static int queue(struct chan *c, const char *head, size_t head_n, str part, int 
 int chan_send(struct chan *c, const char *verb, uint64_t id, str text, int fd)
 {
     char head[HEAD_MAX];
-    if (c->fd < 0) return E_GONE;
-    if (text.n > CHAN_TEXT_MAX || strlen(verb) > CHAN_VERB_MAX) return E_ARG;
-    if (c->queued + text.n > CHAN_QUEUE_MAX) return E_LIMIT;
+    if (c->fd < 0)
+        return E_GONE;
+    if (text.n > CHAN_TEXT_MAX || strlen(verb) > CHAN_VERB_MAX)
+        return E_ARG;
+    if (c->queued + text.n > CHAN_QUEUE_MAX)
+        return E_LIMIT;
     int n = snprintf(head, sizeof head, "%s %" PRIu64 " %zu\n", verb, id, text.n);
     str part = str_take(text, PACKET - (size_t)n);
     int rc = queue(c, head, (size_t)n, part, fd);
     for (text = str_drop(text, part.n); rc == 0 && text.n; text = str_drop(text, part.n)) {
         part = str_take(text, PACKET);
         rc = queue(c, "", 0, part, -1);
-        if (rc) die(c, "out of memory"); /* half a message is worse than none */
+        if (rc)
+            die(c, "out of memory"); /* half a message is worse than none */
     }
-    if (rc || c->fd < 0) return rc ? rc : E_GONE;
+    if (rc || c->fd < 0)
+        return rc ? rc : E_GONE;
     if (push_out(c) != 0) { /* the reader finds out why, and tells */
-        while (c->first) forget_out(c);
+        while (c->first)
+            forget_out(c);
         return E_GONE;
     }
     return 0;
@@ -116,12 +132,14 @@ int chan_send(struct chan *c, const char *verb, uint64_t id, str text, int fd)
 
 static void deliver(struct chan *c)
 {
-    struct chan_msg m = {.verb = c->verb, .id = c->id, .text = str_n(c->text, c->have), .fd = c->in_fd};
+    struct chan_msg m = {
+        .verb = c->verb, .id = c->id, .text = str_n(c->text, c->have), .fd = c->in_fd};
     char *text = c->text;
     c->text = NULL;
     c->in_fd = -1;
     c->ev->msg(c, &m);
-    if (m.fd >= 0) close(m.fd);
+    if (m.fd >= 0)
+        close(m.fd);
     free(text);
 }
 
@@ -132,15 +150,17 @@ static int begin(struct chan *c, str packet, int fd)
     str verb = str_cut(&head, ' '), id = str_cut(&head, ' ');
     uint64_t want;
     c->in_fd = fd;
-    if (nl == packet.n || verb.n == 0 || verb.n > CHAN_VERB_MAX || str_u64(id, &c->id) != 0 || str_u64(head, &want) != 0 ||
-        want > CHAN_TEXT_MAX || body.n > want) {
+    if (nl == packet.n || verb.n == 0 || verb.n > CHAN_VERB_MAX || str_u64(id, &c->id) != 0 ||
+        str_u64(head, &want) != 0 || want > CHAN_TEXT_MAX || body.n > want) {
         return E_PROTO;
     }
     memcpy(c->verb, verb.p, verb.n);
     c->verb[verb.n] = '\0';
     c->text = malloc(want + 1);
-    if (!c->text) return E_NOMEM;
-    if (body.n) memcpy(c->text, body.p, body.n);
+    if (!c->text)
+        return E_NOMEM;
+    if (body.n)
+        memcpy(c->text, body.p, body.n);
     c->have = body.n;
     c->want = want;
     return 0;
@@ -150,10 +170,13 @@ static int take_packet(struct chan *c, str packet, int fd)
 {
     if (!c->text) {
         int rc = begin(c, packet, fd);
-        if (rc) return rc;
+        if (rc)
+            return rc;
     } else {
-        if (fd >= 0) close(fd);
-        if (packet.n > c->want - c->have) return E_PROTO;
+        if (fd >= 0)
+            close(fd);
+        if (packet.n > c->want - c->have)
+            return E_PROTO;
         memcpy(c->text + c->have, packet.p, packet.n);
         c->have += packet.n;
     }
@@ -173,7 +196,8 @@ static void on_read(struct ev_loop *ev, ev_io *io, int revents)
         int fd = -1;
         unsigned nfds = 1;
         ssize_t got = sock_recv_fds(c->fd, c->packet, PACKET, &fd, &nfds);
-        if (got == -EAGAIN) break;
+        if (got == -EAGAIN)
+            break;
         if (got <= 0) {
             die(c, got == 0 ? "closed by the other side" : strerror((int)-got));
         } else if (take_packet(c, str_n(c->packet, (size_t)got), nfds ? fd : -1) != 0) {
@@ -187,10 +211,12 @@ static void on_write(struct ev_loop *ev, ev_io *io, int revents)
 {
     struct chan *c = io->data;
     (void)ev, (void)revents;
-    if (push_out(c) != 0) die(c, "write failed");
+    if (push_out(c) != 0)
+        die(c, "write failed");
 }
 
-int chan_init(struct chan *c, struct loop *loop, int fd, const struct chan_events *events, void *arg)
+int chan_init(struct chan *c, struct loop *loop, int fd, const struct chan_events *events,
+              void *arg)
 {
     *c = (struct chan){.loop = loop, .fd = fd, .ev = events, .arg = arg, .in_fd = -1};
     c->last = &c->first;
@@ -220,9 +246,12 @@ int chan_drain(struct chan *c, unsigned timeout_ms)
     while (c->fd >= 0 && c->first) {
         uint64_t now = loop_now_ns();
         struct pollfd p = {.fd = c->fd, .events = POLLOUT};
-        if (now >= end) return E_TIMEOUT;
-        if (poll(&p, 1, (int)((end - now) / 1000000u) + 1) < 0 && errno != EINTR) return E_IO;
-        if (push_out(c) != 0) return E_IO;
+        if (now >= end)
+            return E_TIMEOUT;
+        if (poll(&p, 1, (int)((end - now) / 1000000u) + 1) < 0 && errno != EINTR)
+            return E_IO;
+        if (push_out(c) != 0)
+            return E_IO;
     }
     return c->fd >= 0 ? 0 : E_GONE;
 }

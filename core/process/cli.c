@@ -14,16 +14,20 @@ static const struct opt check_opts[] = {
     {"strict", 0, OPT_FLAG, AT(strict), NULL, "warnings count as errors"},
     {"trial", 0, OPT_FLAG, AT(trial), NULL, "for the gateway itself"},
     {.name = NULL}};
-static const struct opt explain_opts[] = {
-    {"header", 'H', OPT_HEADERS, AT(headers), "'NAME: VALUE'", "a request header, any number of times"},
-    {"running", 0, OPT_FLAG, AT(running), NULL, "ask the running gateway instead of the conf on disk"},
-    {.name = NULL}};
-static const struct opt plugins_opts[] = {
-    {"running", 0, OPT_FLAG, AT(running), NULL, "ask the running gateway instead of the conf on disk"}, {.name = NULL}};
-static const struct opt new_opts[] = {
-    {"template", 0, OPT_VALUE, AT(template_dir), "DIR", "copy this folder instead of the installed template"}, {.name = NULL}};
+static const struct opt explain_opts[] = {{"header", 'H', OPT_HEADERS, AT(headers), "'NAME: VALUE'",
+                                           "a request header, any number of times"},
+                                          {"running", 0, OPT_FLAG, AT(running), NULL,
+                                           "ask the running gateway instead of the conf on disk"},
+                                          {.name = NULL}};
+static const struct opt plugins_opts[] = {{"running", 0, OPT_FLAG, AT(running), NULL,
+                                           "ask the running gateway instead of the conf on disk"},
+                                          {.name = NULL}};
+static const struct opt new_opts[] = {{"template", 0, OPT_VALUE, AT(template_dir), "DIR",
+                                       "copy this folder instead of the installed template"},
+                                      {.name = NULL}};
 static const struct opt ask_opts[] = {
-    {"timeout", 0, OPT_VALUE, AT(timeout), "TIME", "how long to wait for the answer, such as 30s"}, {.name = NULL}};
+    {"timeout", 0, OPT_VALUE, AT(timeout), "TIME", "how long to wait for the answer, such as 30s"},
+    {.name = NULL}};
 static const struct opt stop_opts[] = {
     {"fast", 0, OPT_FLAG, AT(fast), NULL, "do not wait for exchanges to finish"},
     {"timeout", 0, OPT_VALUE, AT(timeout), "TIME", "how long to wait for the end, such as 60s"},
@@ -31,16 +35,23 @@ static const struct opt stop_opts[] = {
 
 const struct command commands[] = {
     {"run", cmd_run, run_opts, 0, 0, 0, "", "run the gateway in the foreground", false},
-    {"check", cmd_check, check_opts, 0, 0, 0, "", "check the conf: all errors, nothing started", false},
-    {"explain", cmd_explain, explain_opts, 2, 2, 0, "METHOD URL", "what a request would meet, with the conf lines", false},
-    {"plugins", cmd_plugins, plugins_opts, 0, 1, 0, "[NAME]", "the conf's plugins, or the options of one", false},
-    {"plugin check", cmd_plugin_check, NULL, 1, 1, 0, "FILE.so", "would this plugin be loaded?", false},
-    {"plugin new", cmd_plugin_new, new_opts, 1, 2, 0, "NAME [DIR]", "begin a plugin of your own", false},
+    {"check", cmd_check, check_opts, 0, 0, 0, "", "check the conf: all errors, nothing started",
+     false},
+    {"explain", cmd_explain, explain_opts, 2, 2, 0, "METHOD URL",
+     "what a request would meet, with the conf lines", false},
+    {"plugins", cmd_plugins, plugins_opts, 0, 1, 0, "[NAME]",
+     "the conf's plugins, or the options of one", false},
+    {"plugin check", cmd_plugin_check, NULL, 1, 1, 0, "FILE.so", "would this plugin be loaded?",
+     false},
+    {"plugin new", cmd_plugin_new, new_opts, 1, 2, 0, "NAME [DIR]", "begin a plugin of your own",
+     false},
     {"reload", cmd_reload, ask_opts, 0, 0, 0, "", "take the changed conf into service", false},
     {"status", cmd_status, ask_opts, 0, 0, 0, "", "how the running gateway is", false},
     {"stop", cmd_stop, stop_opts, 0, 0, 0, "", "finish what runs, then stop", false},
-    {"command", cmd_command, ask_opts, 2, 1000, 2, "PLUGIN NAME [ARG...]", "run a command of a plugin in the running gateway", false},
-    {"schema", cmd_schema, NULL, 0, 1, 0, "[api]", "JSON Schema of the conf, or of an API file", false},
+    {"command", cmd_command, ask_opts, 2, 1000, 2, "PLUGIN NAME [ARG...]",
+     "run a command of a plugin in the running gateway", false},
+    {"schema", cmd_schema, NULL, 0, 1, 0, "[api]", "JSON Schema of the conf, or of an API file",
+     false},
     {"version", cmd_version, NULL, 0, 0, 0, "", "version and plugin ABI", false},
     {"help", cmd_help, NULL, 0, 2, 0, "[COMMAND]", "this text, or a command's", false},
     {"worker", cmd_worker, worker_opts, 0, 0, 0, "", "for the gateway itself", true},
@@ -50,9 +61,11 @@ static void help_opts(FILE *to, const struct opt *o)
 {
     char left[64];
     for (; o && o->name; o++) {
-        if (str_eqz(str_z(o->name), "trial")) continue;
-        snprintf(left, sizeof left, "%c%c%s --%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ', o->letter ? "," : " ",
-                 o->name, o->arg ? " " : "", o->arg ? o->arg : "");
+        if (str_eqz(str_z(o->name), "trial"))
+            continue;
+        snprintf(left, sizeof left, "%c%c%s --%s%s%s", o->letter ? '-' : ' ',
+                 o->letter ? o->letter : ' ', o->letter ? "," : " ", o->name, o->arg ? " " : "",
+                 o->arg ? o->arg : "");
         fprintf(to, "  %-26s %s\n", left, o->doc);
     }
 }
@@ -61,13 +74,16 @@ void cli_help(FILE *to, const struct command *c)
 {
     char left[64];
     if (c) {
-        fprintf(to, "usage: sallyport [OPTIONS] %s%s%s\n\n%s\n", c->name, *c->args ? " " : "", c->args, c->summary);
-        if (c->opts) fprintf(to, "\nOptions of '%s':\n", c->name);
+        fprintf(to, "usage: sallyport [OPTIONS] %s%s%s\n\n%s\n", c->name, *c->args ? " " : "",
+                c->args, c->summary);
+        if (c->opts)
+            fprintf(to, "\nOptions of '%s':\n", c->name);
         help_opts(to, c->opts);
     } else {
         fprintf(to, "usage: sallyport [OPTIONS] COMMAND\n\nCommands:\n");
         for (c = commands; c->name; c++) {
-            if (c->hidden) continue;
+            if (c->hidden)
+                continue;
             snprintf(left, sizeof left, "%s%s%s", c->name, *c->args ? " " : "", c->args);
             fprintf(to, "  %-29s %s\n", left, c->summary);
         }
@@ -84,10 +100,13 @@ int cli_usage(const struct cli *cli, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(what, sizeof what, fmt, ap);
     va_end(ap);
-    if (cli->json) (void)answer_show_fail(true, NULL, "%s", what);
+    if (cli->json)
+        (void)answer_show_fail(true, NULL, "%s", what);
     fprintf(stderr, "sallyport: %s\n", what);
-    if (cli->command) fprintf(stderr, "Try 'sallyport help %s'.\n", cli->command->name);
-    else fprintf(stderr, "Try 'sallyport help'.\n");
+    if (cli->command)
+        fprintf(stderr, "Try 'sallyport help %s'.\n", cli->command->name);
+    else
+        fprintf(stderr, "Try 'sallyport help'.\n");
     return 2;
 }
 
@@ -98,9 +117,11 @@ int cmd_help(const struct cli *cli)
         cli_help(stdout, NULL);
         return 0;
     }
-    snprintf(name, sizeof name, "%s%s%s", cli->args[0], cli->arg_count > 1 ? " " : "", cli->arg_count > 1 ? cli->args[1] : "");
+    snprintf(name, sizeof name, "%s%s%s", cli->args[0], cli->arg_count > 1 ? " " : "",
+             cli->arg_count > 1 ? cli->args[1] : "");
     const struct command *c = opt_find(commands, name);
-    if (!c) return cli_usage(cli, "there is no command '%.60s'", name);
+    if (!c)
+        return cli_usage(cli, "there is no command '%.60s'", name);
     cli_help(stdout, c);
     return 0;
 }
@@ -111,7 +132,8 @@ static int dispatch(const struct cli *cli)
         cli_help(stdout, cli->command);
         return 0;
     }
-    if (cli->version) return cmd_version(cli);
+    if (cli->version)
+        return cmd_version(cli);
     if (!cli->command) {
         cli_help(stderr, NULL);
         return 2;
@@ -124,9 +146,12 @@ int cli_main(int argc, char **argv)
     struct cli cli;
     char why[512];
     int rc = opt_parse(&cli, commands, argc, argv, why, sizeof why), code;
-    if (rc == E_NOMEM) code = answer_show_fail(false, NULL, "out of memory");
-    else if (rc) code = cli_usage(&cli, "%s", why);
-    else code = dispatch(&cli);
+    if (rc == E_NOMEM)
+        code = answer_show_fail(false, NULL, "out of memory");
+    else if (rc)
+        code = cli_usage(&cli, "%s", why);
+    else
+        code = dispatch(&cli);
     opt_fini(&cli);
     /* What could not be written was not said. */
     if (fflush(stdout) != 0 && code == 0) {

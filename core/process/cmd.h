@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The sub-commands: one file each. All return the exit code: 0 fine, 1 bad conf or failed action, 2 usage. */
+/* The sub-commands: one file each. All return the exit code: 0 fine, 1 bad conf or failed action, 2
+ * usage. */
 #ifndef PROCESS_CMD_H
 #define PROCESS_CMD_H
 
@@ -27,9 +28,11 @@ int cmd_schema(const struct cli *);
 int cmd_command(const struct cli *);
 int cmd_help(const struct cli *);
 
-/* Asks the running gateway; its answer's text is in *answer on 0, else it was shown already and the exit code is returned. */
+/* Asks the running gateway; its answer's text is in *answer on 0, else it was shown already and the
+ * exit code is returned. */
 struct text;
-int cmd_ask(const struct cli *, str request, unsigned timeout_ms, bool until_closed, struct text *answer);
+int cmd_ask(const struct cli *, str request, unsigned timeout_ms, bool until_closed,
+            struct text *answer);
 /* --timeout, or `otherwise`; 0 when it is malformed (shown already). */
 unsigned cmd_timeout(const struct cli *, unsigned otherwise_ms);
 

@@ -8,20 +8,28 @@
 unsigned cmd_timeout(const struct cli *cli, unsigned otherwise_ms)
 {
     int64_t ms;
-    if (!cli->timeout) return otherwise_ms;
-    if (str_duration(str_z(cli->timeout), &ms) == 0 && ms > 0 && ms <= 24 * 3600 * 1000) return (unsigned)ms;
+    if (!cli->timeout)
+        return otherwise_ms;
+    if (str_duration(str_z(cli->timeout), &ms) == 0 && ms > 0 && ms <= 24 * 3600 * 1000)
+        return (unsigned)ms;
     (void)cli_usage(cli, "--timeout wants a time such as 30s, not '%.40s'", cli->timeout);
     return 0;
 }
 
-int cmd_ask(const struct cli *cli, str request, unsigned timeout_ms, bool until_closed, struct text *answer)
+int cmd_ask(const struct cli *cli, str request, unsigned timeout_ms, bool until_closed,
+            struct text *answer)
 {
     char path[CTL_PATH_MAX], why[512];
-    if (!request.p) return answer_show_fail(cli->json, NULL, "out of memory");
-    if (request.n > CTL_REQUEST_MAX) return cli_usage(cli, "the request has more than %u KB", CTL_REQUEST_MAX >> 10);
+    if (!request.p)
+        return answer_show_fail(cli->json, NULL, "out of memory");
+    if (request.n > CTL_REQUEST_MAX)
+        return cli_usage(cli, "the request has more than %u KB", CTL_REQUEST_MAX >> 10);
     int rc = ctl_path_client(cli->socket, path, why, sizeof why);
     if (rc == 0) {
-        const struct ctl_ask ask = {.path = path, .request = request, .timeout_ms = timeout_ms, .until_closed = until_closed};
+        const struct ctl_ask ask = {.path = path,
+                                    .request = request,
+                                    .timeout_ms = timeout_ms,
+                                    .until_closed = until_closed};
         rc = ctl_ask(&ask, answer, why, sizeof why);
     }
     return rc ? answer_show_fail(cli->json, NULL, "%s", why) : 0;

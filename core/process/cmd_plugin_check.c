@@ -5,7 +5,8 @@
 #include "process/answer.h"
 #include "process/cmd.h"
 
-static void show_ok(const struct cli *cli, const struct module_report *r, const struct sp_module *mod)
+static void show_ok(const struct cli *cli, const struct module_report *r,
+                    const struct sp_module *mod)
 {
     struct text t;
     text_init(&t);
@@ -20,12 +21,15 @@ static void show_ok(const struct cli *cli, const struct module_report *r, const 
         json_kv(&t, "sha256", str_z(r->sha256));
         json_close(&t, '}');
     } else {
-        text_printf(&t, "%s: ok: %s %s, ABI %u.%u, needs %u.%u\nsha256 %s\n", cli->args[0], r->name, r->version, r->abi_major,
-                    r->abi_minor, r->abi_major, r->need_minor, r->sha256);
-        if (mod->desc.summary) text_printf(&t, "%s\n", mod->desc.summary);
+        text_printf(&t, "%s: ok: %s %s, ABI %u.%u, needs %u.%u\nsha256 %s\n", cli->args[0], r->name,
+                    r->version, r->abi_major, r->abi_minor, r->abi_major, r->need_minor, r->sha256);
+        if (mod->desc.summary)
+            text_printf(&t, "%s\n", mod->desc.summary);
     }
-    if (t.n) fputs(t.p, stdout);
-    if (cli->json) putchar('\n');
+    if (t.n)
+        fputs(t.p, stdout);
+    if (cli->json)
+        putchar('\n');
     text_fini(&t);
 }
 
@@ -34,7 +38,8 @@ static int show_problem(const struct cli *cli, const struct module_report *r)
     struct text t;
     if (!cli->json) {
         fprintf(stderr, "%s: error: %s\n", cli->args[0], r->problem);
-        if (r->advice[0]) fprintf(stderr, "%s: %s\n", cli->args[0], r->advice);
+        if (r->advice[0])
+            fprintf(stderr, "%s: %s\n", cli->args[0], r->advice);
         return 1;
     }
     text_init(&t);
@@ -66,10 +71,13 @@ int cmd_plugin_check(const struct cli *cli)
     struct sp_module *mod = NULL;
     struct pipeline *p = pipeline_new(&pc, NULL);
     int code = 0;
-    if (!p) return answer_show_fail(cli->json, NULL, "out of memory");
+    if (!p)
+        return answer_show_fail(cli->json, NULL, "out of memory");
     int rc = module_open(pipeline_modules(p), cli->args[0], STR_NONE, &report, &mod);
-    if (rc == 0 && mod) show_ok(cli, &report, mod);
-    else code = show_problem(cli, &report);
+    if (rc == 0 && mod)
+        show_ok(cli, &report, mod);
+    else
+        code = show_problem(cli, &report);
     pipeline_free(p);
     return code;
 }

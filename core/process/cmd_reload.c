@@ -9,10 +9,12 @@ int cmd_reload(const struct cli *cli)
 {
     struct text answer;
     unsigned timeout = cmd_timeout(cli, TIMEOUT_MS);
-    if (!timeout) return 2;
+    if (!timeout)
+        return 2;
     text_init(&answer);
     int code = cmd_ask(cli, STR("{\"command\":\"reload\"}"), timeout, false, &answer);
-    if (code == 0) code = answer_show(text_str(&answer), cli->json);
+    if (code == 0)
+        code = answer_show(text_str(&answer), cli->json);
     text_fini(&answer);
     return code;
 }

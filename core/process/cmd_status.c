@@ -10,14 +10,17 @@ int cmd_status(const struct cli *cli)
     struct text answer, out;
     struct answer a;
     unsigned timeout = cmd_timeout(cli, TIMEOUT_MS);
-    if (!timeout) return 2;
+    if (!timeout)
+        return 2;
     text_init(&answer);
     int code = cmd_ask(cli, STR("{\"command\":\"status\"}"), timeout, false, &answer);
-    if (code == 0) code = answer_show(text_str(&answer), cli->json);
+    if (code == 0)
+        code = answer_show(text_str(&answer), cli->json);
     if (code == 0 && !cli->json && answer_read(&a, text_str(&answer)) == 0) {
         text_init(&out);
         answer_pretty(&out, a.root, 0);
-        if (out.n) fputs(out.p, stdout);
+        if (out.n)
+            fputs(out.p, stdout);
         text_fini(&out);
         answer_fini(&a);
     }

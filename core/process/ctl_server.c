@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The control socket's server: several clients at once, one question at a time each, bounded in bytes and time. */
+/* The control socket's server: several clients at once, one question at a time each, bounded in
+ * bytes and time. */
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -57,7 +58,8 @@ static bool flush(struct ctl_client *c)
 {
     while (c->sent < c->out.n) {
         ssize_t n = send(c->fd, c->out.p + c->sent, c->out.n - c->sent, MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR) continue;
+        if (n < 0 && errno == EINTR)
+            continue;
         if (n < 0 && errno == EAGAIN) {
             ev_io_start(c->server->loop->ev, &c->wr);
             return true;
@@ -72,7 +74,8 @@ static bool flush(struct ctl_client *c)
     text_init(&c->out);
     c->sent = 0;
     ev_io_stop(c->server->loop->ev, &c->wr);
-    if (!c->closing) return true;
+    if (!c->closing)
+        return true;
     drop(c);
     return false;
 }
@@ -102,29 +105,35 @@ static bool refuse(struct ctl_client *c, const char *message)
 
 static struct ctl_client *find(struct ctl_server *s, uint64_t ticket)
 {
-    LIST_EACH(&s->clients, it) {
+    LIST_EACH(&s->clients, it)
+    {
         struct ctl_client *c = LIST_ITEM(it, struct ctl_client, link);
-        if (c->ticket == ticket) return c;
+        if (c->ticket == ticket)
+            return c;
     }
     return NULL;
 }
 
-/* Asks what has come in, one line after the other: the next one behind the answer to the one before. False: the client is gone. */
+/* Asks what has come in, one line after the other: the next one behind the answer to the one
+ * before. False: the client is gone. */
 static bool ask_next(struct ctl_client *c)
 {
     struct ctl_server *s = c->server;
     str line;
     while (!c->ticket && !c->closing && ctl_lines_next(&c->in, &line)) {
-        if (str_empty(str_trim(line, " \t"))) continue;
+        if (str_empty(str_trim(line, " \t")))
+            continue;
         uint64_t ticket = c->ticket = ++s->last_ticket;
         timer_cancel(&c->idle); /* it is our turn */
         s->fn(s->arg, ticket, line);
         /* The answer may have come already, and the client gone with it. */
         bool alive = false;
         LIST_EACH(&s->clients, it) alive |= LIST_ITEM(it, struct ctl_client, link) == c;
-        if (!alive) return false;
+        if (!alive)
+            return false;
     }
-    if (!c->eof || c->ticket || c->closing) return true;
+    if (!c->eof || c->ticket || c->closing)
+        return true;
     c->closing = true;
     return flush(c);
 }
@@ -132,9 +141,11 @@ static bool ask_next(struct ctl_client *c)
 int ctl_answer(struct ctl_server *s, uint64_t ticket, str json)
 {
     struct ctl_client *c = ticket ? find(s, ticket) : NULL;
-    if (!c) return E_GONE;
+    if (!c)
+        return E_GONE;
     c->ticket = 0;
-    if (say(c, json)) ev_feed_event(s->loop->ev, &c->rd, EV_CUSTOM); /* the next line, but not from in here */
+    if (say(c, json))
+        ev_feed_event(s->loop->ev, &c->rd, EV_CUSTOM); /* the next line, but not from in here */
     return 0;
 }
 
@@ -144,7 +155,8 @@ static void on_read(struct ev_loop *ev, ev_io *io, int revents)
     char part[8192];
     if (revents & EV_READ) {
         ssize_t n = recv(c->fd, part, sizeof part, 0);
-        if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+            return;
         if (n < 0) {
             drop(c);
             return;
@@ -155,9 +167,12 @@ static void on_read(struct ev_loop *ev, ev_io *io, int revents)
             ask_next(c);
             return;
         }
-        if (c->closing) return; /* what comes behind a mistake is not read */
-        if (!c->ticket) timer_set(c->server->loop, &c->idle, CTL_IDLE_MS);
-        if (ctl_lines_feed(&c->in, str_n(part, (size_t)n)) != 0 || c->in.n > 2 * (size_t)CTL_REQUEST_MAX) {
+        if (c->closing)
+            return; /* what comes behind a mistake is not read */
+        if (!c->ticket)
+            timer_set(c->server->loop, &c->idle, CTL_IDLE_MS);
+        if (ctl_lines_feed(&c->in, str_n(part, (size_t)n)) != 0 ||
+            c->in.n > 2 * (size_t)CTL_REQUEST_MAX) {
             c->ticket = 0;
             refuse(c, "a request is one line of at most 64 KB");
             return;
@@ -199,14 +214,17 @@ static void on_client(struct listener *l, int fd, const struct addr *peer)
     s->count++;
     ev_io_start(s->loop->ev, &c->rd);
     timer_set(s->loop, &c->idle, CTL_IDLE_MS);
-    if (s->count > CTL_CLIENTS_MAX) refuse(c, "too many clients on the control socket");
+    if (s->count > CTL_CLIENTS_MAX)
+        refuse(c, "too many clients on the control socket");
 }
 
-struct ctl_server *ctl_server_new(struct loop *loop, const char *path, ctl_fn fn, void *arg, int *err)
+struct ctl_server *ctl_server_new(struct loop *loop, const char *path, ctl_fn fn, void *arg,
+                                  int *err)
 {
     struct ctl_server *s = calloc(1, sizeof *s);
     *err = -ENOMEM;
-    if (!s) return NULL;
+    if (!s)
+        return NULL;
     s->loop = loop;
     s->fn = fn;
     s->arg = arg;
@@ -229,20 +247,26 @@ static void linger(struct ctl_client *c)
     uint64_t end = loop_now_ns() + LINGER_MS * UINT64_C(1000000);
     while (c->sent < c->out.n && loop_now_ns() < end) {
         struct pollfd p = {.fd = c->fd, .events = POLLOUT};
-        if (poll(&p, 1, 50) < 0 && errno != EINTR) break;
-        ssize_t n = send(c->fd, c->out.p + c->sent, c->out.n - c->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n > 0) c->sent += (size_t)n;
-        else if (n < 0 && errno != EAGAIN && errno != EINTR) break;
+        if (poll(&p, 1, 50) < 0 && errno != EINTR)
+            break;
+        ssize_t n =
+            send(c->fd, c->out.p + c->sent, c->out.n - c->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n > 0)
+            c->sent += (size_t)n;
+        else if (n < 0 && errno != EAGAIN && errno != EINTR)
+            break;
     }
 }
 
 void ctl_server_free(struct ctl_server *s)
 {
-    if (!s) return;
+    if (!s)
+        return;
     listener_stop(&s->listener);
     (void)unlink(s->path);
     close(s->fd);
-    LIST_EACH_SAFE(&s->clients, it) {
+    LIST_EACH_SAFE(&s->clients, it)
+    {
         struct ctl_client *c = LIST_ITEM(it, struct ctl_client, link);
         linger(c);
         drop(c);

@@ -26,9 +26,11 @@ void deposits_fini(struct deposits *d)
 
 static struct deposit *find(struct deposits *d, str key)
 {
-    LIST_EACH(&d->all, it) {
+    LIST_EACH(&d->all, it)
+    {
         struct deposit *found = LIST_ITEM(it, struct deposit, link);
-        if (str_eqz(key, found->key)) return found;
+        if (str_eqz(key, found->key))
+            return found;
     }
     return NULL;
 }
@@ -62,22 +64,26 @@ int deposit_take(struct deposits *d, str key)
 int deposit_drop(struct deposits *d, str key)
 {
     int fd = deposit_take(d, key);
-    if (fd < 0) return E_NONE;
+    if (fd < 0)
+        return E_NONE;
     close(fd);
     return 0;
 }
 
 const char *deposit_key(char out[DEPOSIT_KEY_MAX], str address, unsigned index)
 {
-    snprintf(out, DEPOSIT_KEY_MAX, "%.*s#%u", (int)(address.n < 140 ? address.n : 140), address.p, index);
+    snprintf(out, DEPOSIT_KEY_MAX, "%.*s#%u", (int)(address.n < 140 ? address.n : 140), address.p,
+             index);
     return out;
 }
 
 const char *deposit_file(str key, char out[DEPOSIT_KEY_MAX])
 {
     size_t from = str_find(key, STR("unix:/")), end = key.n;
-    while (end > from && key.p[end - 1] != '#') end--;
-    if (from == key.n || end <= from + 6) return NULL;
+    while (end > from && key.p[end - 1] != '#')
+        end--;
+    if (from == key.n || end <= from + 6)
+        return NULL;
     snprintf(out, DEPOSIT_KEY_MAX, "%.*s", (int)(end - 1 - from - 5), key.p + from + 5);
     return out;
 }

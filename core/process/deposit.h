@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Listening sockets by name ("127.0.0.1:8080#0"): the master's duplicates, and what a new worker gets back of them. */
+/* Listening sockets by name ("127.0.0.1:8080#0"): the master's duplicates, and what a new worker
+ * gets back of them. */
 #ifndef PROCESS_DEPOSIT_H
 #define PROCESS_DEPOSIT_H
 
@@ -20,7 +21,8 @@ struct deposits {
 
 void deposits_init(struct deposits *);
 void deposits_fini(struct deposits *); /* closes all */
-/* Owns fd from now on, also on failure (E_ARG: the key is too long, E_NOMEM). Replaces one of the same key. */
+/* Owns fd from now on, also on failure (E_ARG: the key is too long, E_NOMEM). Replaces one of the
+ * same key. */
 int deposit_put(struct deposits *, str key, int fd) MUST_USE;
 /* Closes one; E_NONE. */
 int deposit_drop(struct deposits *, str key);

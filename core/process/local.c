@@ -4,11 +4,13 @@
 
 int local_load(struct local *l, const char *conf, void (*breadcrumb)(const char *, const char *))
 {
-    const struct pipeline_conf pc = {.threads = 0, .version = PACKAGE_VERSION, .breadcrumb = breadcrumb};
+    const struct pipeline_conf pc = {
+        .threads = 0, .version = PACKAGE_VERSION, .breadcrumb = breadcrumb};
     *l = (struct local){.pipeline = NULL};
     diag_init(&l->diag);
     struct gateway *g = gateway_load(conf, &l->diag);
-    if (!g) return E_CONF;
+    if (!g)
+        return E_CONF;
     l->pipeline = pipeline_new(&pc, NULL);
     if (!l->pipeline) {
         gateway_free(g);
@@ -16,7 +18,8 @@ int local_load(struct local *l, const char *conf, void (*breadcrumb)(const char 
     }
     l->snap = snapshot_build(l->pipeline, g, &l->diag);
     diag_sort(&l->diag);
-    if (!l->snap) return E_CONF;
+    if (!l->snap)
+        return E_CONF;
     const struct gateway *now = snapshot_gateway(l->snap);
     l->log_level = now->log_level;
     l->log_format = now->log_format;
@@ -27,8 +30,10 @@ int local_load(struct local *l, const char *conf, void (*breadcrumb)(const char 
 
 void local_fini(struct local *l)
 {
-    if (l->snap) snapshot_free(l->snap);
-    if (l->pipeline) pipeline_free(l->pipeline);
+    if (l->snap)
+        snapshot_free(l->snap);
+    if (l->pipeline)
+        pipeline_free(l->pipeline);
     diag_fini(&l->diag);
     l->snap = NULL;
     l->pipeline = NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The master: supervises the worker, keeps its listening sockets, answers the control socket. Parses no conf, loads no
- * plugin, sees no traffic. One thread (and the log's writer). */
+/* The master: supervises the worker, keeps its listening sockets, answers the control socket.
+ * Parses no conf, loads no plugin, sees no traffic. One thread (and the log's writer). */
 #ifndef PROCESS_MASTER_H
 #define PROCESS_MASTER_H
 
@@ -35,7 +35,8 @@ struct master_waiter { /* for a reload or for the end */
 struct master_reload {
     bool running, wait_ready; /* wait_ready: a worker that starts anyway brings the new conf */
     struct trial *trial;
-    struct list now, next; /* struct master_waiter: answered by the one that runs; by the one behind it */
+    struct list now,
+        next; /* struct master_waiter: answered by the one that runs; by the one behind it */
     bool ok;
     uint64_t at_ms; /* wall clock of the last one; 0: none yet */
     uint64_t done, failed;
@@ -83,15 +84,16 @@ void master_worker_init(struct master *);
 int master_worker_start(struct master *);
 void master_worker_kick(struct master *); /* a restart that waits happens now */
 /* Asks the worker; fn is called later, always. E_GONE: there is none, fn is not called. */
-int master_worker_ask(struct master *, const char *verb, str text, uint64_t ticket, unsigned timeout_ms,
-                      void (*fn)(struct master *, uint64_t, int, str));
+int master_worker_ask(struct master *, const char *verb, str text, uint64_t ticket,
+                      unsigned timeout_ms, void (*fn)(struct master *, uint64_t, int, str));
 void master_worker_stop(struct master *);
 void master_worker_fini(struct master *);
 
 /* Reload. ticket 0: by signal. */
 void master_reload_request(struct master *, uint64_t ticket);
-void master_reload_ready(struct master *);                   /* a new worker is serving */
-void master_reload_died(struct master *, const char *why); /* the worker that was to serve has gone */
+void master_reload_ready(struct master *); /* a new worker is serving */
+void master_reload_died(struct master *,
+                        const char *why); /* the worker that was to serve has gone */
 void master_reload_fini(struct master *);
 /* What the trial says of the log. */
 void master_log_conf(str answer);

@@ -6,7 +6,7 @@
 #include "process/answer.h"
 #include "process/master.h"
 
-#define STATUS_MS 3000u
+#define STATUS_MS  3000u
 #define FORWARD_MS 30000u
 
 void master_ctl_fail(struct master *m, uint64_t ticket, const char *fmt, ...)
@@ -19,14 +19,17 @@ void master_ctl_fail(struct master *m, uint64_t ticket, const char *fmt, ...)
     va_end(ap);
     text_init(&t);
     answer_fail(&t, NULL, "%s", message);
-    if (m->ctl) (void)ctl_answer(m->ctl, ticket, text_str(&t));
+    if (m->ctl)
+        (void)ctl_answer(m->ctl, ticket, text_str(&t));
     text_fini(&t);
 }
 
 static const char *state_name(const struct master *m)
 {
-    if (m->stopping) return "stopping";
-    if (m->state == WORKER_READY) return m->reload.running ? "reloading" : "serving";
+    if (m->stopping)
+        return "stopping";
+    if (m->state == WORKER_READY)
+        return m->reload.running ? "reloading" : "serving";
     return m->state == WORKER_STARTING ? "starting" : "waiting to restart";
 }
 
@@ -48,7 +51,8 @@ static void write_status(struct master *m, struct text *t)
     json_open(t, '{');
     json_kvi(t, "pid", m->worker.pid > 0 ? m->worker.pid : 0);
     json_kvi(t, "restarts", (int64_t)m->restarts);
-    json_kvi(t, "uptime_s", m->ready_ms ? (int64_t)((loop_now_ms(m->loop) - m->ready_ms) / 1000) : 0);
+    json_kvi(t, "uptime_s",
+             m->ready_ms ? (int64_t)((loop_now_ms(m->loop) - m->ready_ms) / 1000) : 0);
     json_close(t, '}');
     json_key(t, "reload");
     json_open(t, '{');
@@ -56,8 +60,10 @@ static void write_status(struct master *m, struct text *t)
     json_kvi(t, "refused", (int64_t)m->reload.failed);
     answer_time(t, "last_at", m->reload.at_ms);
     json_key(t, "last_ok");
-    if (m->reload.at_ms) json_bool(t, m->reload.ok);
-    else json_null(t);
+    if (m->reload.at_ms)
+        json_bool(t, m->reload.ok);
+    else
+        json_null(t);
     json_kv(t, "last_message", str_z(m->reload.message));
     json_close(t, '}');
 }
@@ -68,8 +74,11 @@ static void on_status(struct master *m, uint64_t ticket, int status, str members
     struct text t;
     text_init(&t);
     write_status(m, &t);
-    if (status == 0 && members.n) json_raw(&t, members);
-    else json_kv(&t, "note", status == E_TIMEOUT ? STR("the worker is busy") : STR("no worker is serving"));
+    if (status == 0 && members.n)
+        json_raw(&t, members);
+    else
+        json_kv(&t, "note",
+                status == E_TIMEOUT ? STR("the worker is busy") : STR("no worker is serving"));
     json_close(&t, '}');
     (void)ctl_answer(m->ctl, ticket, text_str(&t));
     text_fini(&t);
@@ -77,15 +86,19 @@ static void on_status(struct master *m, uint64_t ticket, int status, str members
 
 static void on_forwarded(struct master *m, uint64_t ticket, int status, str answer)
 {
-    if (status == 0) (void)ctl_answer(m->ctl, ticket, answer);
-    else if (status == E_TIMEOUT) master_ctl_fail(m, ticket, "the worker did not answer within %u s", FORWARD_MS / 1000);
-    else master_ctl_fail(m, ticket, "the worker died before it could answer");
+    if (status == 0)
+        (void)ctl_answer(m->ctl, ticket, answer);
+    else if (status == E_TIMEOUT)
+        master_ctl_fail(m, ticket, "the worker did not answer within %u s", FORWARD_MS / 1000);
+    else
+        master_ctl_fail(m, ticket, "the worker died before it could answer");
 }
 
 static void do_status(struct master *m, uint64_t ticket, const struct node *req, str line)
 {
     (void)req, (void)line;
-    if (master_worker_ask(m, "status", STR_NONE, ticket, STATUS_MS, on_status) != 0) on_status(m, ticket, E_GONE, STR_NONE);
+    if (master_worker_ask(m, "status", STR_NONE, ticket, STATUS_MS, on_status) != 0)
+        on_status(m, ticket, E_GONE, STR_NONE);
 }
 
 static void do_reload(struct master *m, uint64_t ticket, const struct node *req, str line)
@@ -104,14 +117,15 @@ static void do_forward(struct master *m, uint64_t ticket, const struct node *req
 {
     (void)req;
     int rc = master_worker_ask(m, "ask", line, ticket, FORWARD_MS, on_forwarded);
-    if (rc) master_ctl_fail(m, ticket, "no worker is serving at the moment (%s)", state_name(m));
+    if (rc)
+        master_ctl_fail(m, ticket, "no worker is serving at the moment (%s)", state_name(m));
 }
 
 static const struct {
     const char *name;
     void (*fn)(struct master *, uint64_t, const struct node *, str);
 } requests[] = {
-    {"reload", do_reload}, {"status", do_status}, {"stop", do_stop},
+    {"reload", do_reload},   {"status", do_status},   {"stop", do_stop},
     {"plugins", do_forward}, {"explain", do_forward}, {"command", do_forward},
 };
 
@@ -121,13 +135,17 @@ static void dispatch(struct master *m, uint64_t ticket, const struct node *req, 
     str name = answer_str(req, "command");
     for (unsigned i = 0; i < ARRAY_LEN(requests); i++) {
         names[i] = requests[i].name;
-        if (!str_eqz(name, requests[i].name)) continue;
+        if (!str_eqz(name, requests[i].name))
+            continue;
         requests[i].fn(m, ticket, req, line);
         return;
     }
     const char *near = name.n ? diag_nearest(name, names, ARRAY_LEN(names)) : NULL;
-    master_ctl_fail(m, ticket, "unknown command '%.*s', expected reload, status, stop, plugins, explain or command%s%s%s",
-                    STR_ARG(str_take(name, 40)), near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+    master_ctl_fail(
+        m, ticket,
+        "unknown command '%.*s', expected reload, status, stop, plugins, explain or command%s%s%s",
+        STR_ARG(str_take(name, 40)), near ? " (did you mean '" : "", near ? near : "",
+        near ? "'?)" : "");
 }
 
 void master_ctl_line(void *arg, uint64_t ticket, str line)

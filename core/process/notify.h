@@ -14,8 +14,9 @@ struct notify {
     socklen_t to_len;
 };
 
-/* Reads $NOTIFY_SOCKET and takes it out of the environment, so that no child talks to the manager. 0, E_NONE: not
- * set; E_ARG: of a kind that is not supported (only paths and abstract names are); E_IO. */
+/* Reads $NOTIFY_SOCKET and takes it out of the environment, so that no child talks to the manager.
+ * 0, E_NONE: not set; E_ARG: of a kind that is not supported (only paths and abstract names are);
+ * E_IO. */
 int notify_init(struct notify *);
 void notify_fini(struct notify *);
 /* One message, lines of NAME=VALUE. Waits at most a second for a manager that does not read. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The command line as data: global options, the sub-commands with theirs, and the parser that fills struct cli. */
+/* The command line as data: global options, the sub-commands with theirs, and the parser that fills
+ * struct cli. */
 #ifndef PROCESS_OPT_H
 #define PROCESS_OPT_H
 
@@ -46,9 +47,10 @@ struct command {
 
 extern const struct opt opt_globals[];
 
-/* 0, or E_ARG with a sentence in why ("unknown option '--jsn' (did you mean '--json'?)"), or E_NOMEM. Options may stand on both
- * sides of the command; "--" ends them. */
-int opt_parse(struct cli *, const struct command *table, int argc, char *const *argv, char *why, size_t why_cap);
+/* 0, or E_ARG with a sentence in why ("unknown option '--jsn' (did you mean '--json'?)"), or
+ * E_NOMEM. Options may stand on both sides of the command; "--" ends them. */
+int opt_parse(struct cli *, const struct command *table, int argc, char *const *argv, char *why,
+              size_t why_cap);
 void opt_fini(struct cli *);
 const struct command *opt_find(const struct command *table, const char *name);
 

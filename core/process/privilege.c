@@ -19,7 +19,8 @@ int privilege_find(struct privilege *p, const char *user, char *why, size_t cap)
     struct passwd pw, *found = NULL;
     uint64_t uid;
     *p = (struct privilege){.uid = geteuid(), .gid = getegid()};
-    if (!user) return 0;
+    if (!user)
+        return 0;
     int err = getpwnam_r(user, &pw, buf, sizeof buf, &found);
     if (!found && str_u64(str_z(user), &uid) == 0 && uid < UINT32_MAX) {
         err = getpwuid_r((uid_t)uid, &pw, buf, sizeof buf, &found);
@@ -55,7 +56,8 @@ static void keep_bind_service(void)
 
 int privilege_drop(const struct privilege *p, char *why, size_t cap)
 {
-    if (!p->change) return 0;
+    if (!p->change)
+        return 0;
     bool ok = prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0;
     ok = ok && initgroups(p->name, p->gid) == 0 && setgid(p->gid) == 0 && setuid(p->uid) == 0;
     if (!ok) {
@@ -64,6 +66,7 @@ int privilege_drop(const struct privilege *p, char *why, size_t cap)
     }
     keep_bind_service();
     (void)prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
-    (void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); /* /proc/self stays readable for us: we execute /proc/self/exe */
+    (void)prctl(PR_SET_DUMPABLE, 1, 0, 0,
+                0); /* /proc/self stays readable for us: we execute /proc/self/exe */
     return 0;
 }

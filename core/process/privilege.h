@@ -14,10 +14,12 @@ struct privilege {
     char name[64];
 };
 
-/* Who we shall be. user NULL: who we are. E_NONE: no such user; E_DENIED: we are not root, and it is somebody else. why gets a sentence. */
+/* Who we shall be. user NULL: who we are. E_NONE: no such user; E_DENIED: we are not root, and it
+ * is somebody else. why gets a sentence. */
 int privilege_find(struct privilege *, const char *user, char *why, size_t cap);
-/* Becomes that user for good, with CAP_NET_BIND_SERVICE as an ambient capability, so that the worker we execute has it too
- * (capabilities(7)). Without it when the kernel refuses: then low ports fail with a clear error. */
+/* Becomes that user for good, with CAP_NET_BIND_SERVICE as an ambient capability, so that the
+ * worker we execute has it too (capabilities(7)). Without it when the kernel refuses: then low
+ * ports fail with a clear error. */
 int privilege_drop(const struct privilege *, char *why, size_t cap);
 
 #endif

@@ -11,7 +11,7 @@
 #include "process/answer.h"
 
 #define ANSWER_MAX (8u << 20)
-#define CRUMB_MAX 1024u
+#define CRUMB_MAX  1024u
 
 struct pipe_in {
     struct trial *trial;
@@ -35,7 +35,8 @@ struct trial {
 
 static void pipe_close(struct pipe_in *p)
 {
-    if (p->fd < 0) return;
+    if (p->fd < 0)
+        return;
     ev_io_stop(p->trial->loop->ev, &p->io);
     close(p->fd);
     p->fd = -1;
@@ -44,7 +45,8 @@ static void pipe_close(struct pipe_in *p)
 /* The crumbs are lines "plugin<TAB>place", an empty one behind each: the last line counts. */
 static void keep_last_line(struct text *t)
 {
-    if (t->n <= CRUMB_MAX) return;
+    if (t->n <= CRUMB_MAX)
+        return;
     size_t from = t->n - CRUMB_MAX / 2;
     memmove(t->p, t->p + from, t->n - from);
     t->n -= from;
@@ -56,15 +58,19 @@ static void pipe_read(struct pipe_in *p)
     char part[16384];
     while (p->fd >= 0) {
         ssize_t got = read(p->fd, part, sizeof part);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0 && errno == EAGAIN) return;
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0 && errno == EAGAIN)
+            return;
         if (got <= 0) {
             pipe_close(p);
             return;
         }
         text_add(&p->text, str_n(part, (size_t)got));
-        if (p == &p->trial->crumb) keep_last_line(&p->text);
-        if (p->text.n <= p->max) continue;
+        if (p == &p->trial->crumb)
+            keep_last_line(&p->text);
+        if (p->text.n <= p->max)
+            continue;
         p->trial->too_long = true;
         child_kill(&p->trial->child, SIGKILL);
         pipe_close(p);
@@ -85,7 +91,8 @@ static int pipe_open(struct trial *t, struct pipe_in *p, size_t max, int *child_
     p->fd = -1;
     p->max = max;
     text_init(&p->text);
-    if (pipe2(fds, O_CLOEXEC) != 0) return -errno;
+    if (pipe2(fds, O_CLOEXEC) != 0)
+        return -errno;
     (void)fcntl(fds[0], F_SETFL, O_NONBLOCK);
     p->fd = fds[0];
     *child_end = fds[1];
@@ -118,12 +125,14 @@ static void blame(const struct trial *t, char *out, size_t cap)
     *out = '\0';
     while (s.n) {
         size_t nl = str_chr(s, '\n');
-        if (nl == s.n) break; /* cut short */
+        if (nl == s.n)
+            break; /* cut short */
         line = str_take(s, nl);
         s = str_drop(s, nl + 1);
     }
     size_t tab = str_chr(line, '\t');
-    if (tab == 0 || tab == line.n) return;
+    if (tab == 0 || tab == line.n)
+        return;
     snprintf(out, cap, " while compiling plugin '%.*s' at %.*s", STR_ARG(str_take(line, tab)),
              STR_ARG(str_drop(line, tab + 1)));
 }
@@ -140,19 +149,24 @@ static void on_child_end(struct child *c, int status)
     blame(t, where, sizeof where);
     str json = text_str(&t->answer.text);
     if (t->timed_out) {
-        answer_fail(&own, NULL, "the trial process did not end within %u s%s", t->timeout_ms / 1000, where);
+        answer_fail(&own, NULL, "the trial process did not end within %u s%s", t->timeout_ms / 1000,
+                    where);
     } else if (t->too_long) {
         answer_fail(&own, NULL, "the trial process wrote more than %u bytes", ANSWER_MAX);
     } else if (WIFSIGNALED(status)) {
-        answer_fail(&own, NULL, "the trial process died by %s%s", child_status_text(status, why, sizeof why), where);
+        answer_fail(&own, NULL, "the trial process died by %s%s",
+                    child_status_text(status, why, sizeof why), where);
     } else if (answer_read(&a, json) != 0) {
         answer_fail(&own, NULL, "the trial process ended with %s and without an answer%s",
                     child_status_text(status, why, sizeof why), where);
-    } else if (a.ok != (WEXITSTATUS(status) == 0)) { /* a sanitizer that complained at its end, for one */
-        answer_fail(&own, NULL, "the trial process ended with %s", child_status_text(status, why, sizeof why));
+    } else if (a.ok !=
+               (WEXITSTATUS(status) == 0)) { /* a sanitizer that complained at its end, for one */
+        answer_fail(&own, NULL, "the trial process ended with %s",
+                    child_status_text(status, why, sizeof why));
     }
     answer_fini(&a);
-    if (own.n) json = text_str(&own);
+    if (own.n)
+        json = text_str(&own);
     t->fn(t->arg, json);
     text_fini(&own);
     destroy(t);
@@ -166,26 +180,31 @@ static void on_timeout(struct loop *l, struct timer *timer)
     child_kill(&t->child, SIGKILL);
 }
 
-struct trial *trial_start(struct children *all, const char *conf, unsigned timeout_ms, trial_fn fn, void *arg, int *err)
+struct trial *trial_start(struct children *all, const char *conf, unsigned timeout_ms, trial_fn fn,
+                          void *arg, int *err)
 {
     const char *const argv[] = {"sallyport", "-c", conf, "check", "--trial", NULL};
     struct trial *t = calloc(1, sizeof *t);
     int answer = -1, crumb = -1;
     *err = -ENOMEM;
-    if (!t) return NULL;
+    if (!t)
+        return NULL;
     *t = (struct trial){.children = all, .loop = all->loop, .fn = fn, .arg = arg};
     t->timeout_ms = timeout_ms ? timeout_ms : TRIAL_TIMEOUT_MS;
     t->crumb.fd = -1;
     timer_init(&t->timer, on_timeout);
     *err = pipe_open(t, &t->answer, ANSWER_MAX, &answer);
-    if (*err == 0) *err = pipe_open(t, &t->crumb, SIZE_MAX, &crumb);
+    if (*err == 0)
+        *err = pipe_open(t, &t->crumb, SIZE_MAX, &crumb);
     if (*err == 0) {
         /* What a plugin prints goes to stderr: stdout belongs to the caller. */
         const struct child_fd fds[] = {{2, 1}, {answer, 3}, {crumb, 4}};
         *err = child_start(all, &t->child, argv, fds, ARRAY_LEN(fds), on_child_end);
     }
-    if (answer >= 0) close(answer);
-    if (crumb >= 0) close(crumb);
+    if (answer >= 0)
+        close(answer);
+    if (crumb >= 0)
+        close(crumb);
     if (*err) {
         destroy(t);
         return NULL;
@@ -211,11 +230,14 @@ int trial_wait(const char *conf, struct text *json)
     struct waiter w = {.loop = loop_new(0, 4096), .json = json};
     struct children all;
     int err;
-    if (!w.loop) return E_NOMEM;
+    if (!w.loop)
+        return E_NOMEM;
     children_init(&all, w.loop);
     struct trial *t = trial_start(&all, conf, 0, on_answer, &w, &err);
-    if (t) loop_run(w.loop);
-    else answer_fail(json, NULL, "the trial process could not be started: %s", strerror(-err));
+    if (t)
+        loop_run(w.loop);
+    else
+        answer_fail(json, NULL, "the trial process could not be started: %s", strerror(-err));
     children_fini(&all);
     loop_free(w.loop);
     return json->failed ? E_NOMEM : 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The trial's own side: loads and compiles the conf, says what it compiles before it does, and answers. */
+/* The trial's own side: loads and compiles the conf, says what it compiles before it does, and
+ * answers. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/prctl.h>
@@ -12,14 +13,16 @@
 #include "process/trial.h"
 
 #define ANSWER_FD 3
-#define CRUMB_FD 4
+#define CRUMB_FD  4
 
 static void write_all(int fd, str s)
 {
     while (s.n) {
         ssize_t n = write(fd, s.p, s.n);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return; /* nobody listens any more */
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return; /* nobody listens any more */
         s = str_drop(s, (size_t)n);
     }
 }
@@ -27,8 +30,10 @@ static void write_all(int fd, str s)
 static void leave_crumb(const char *plugin, const char *place)
 {
     char line[512];
-    if (plugin) snprintf(line, sizeof line - 1, "%s\t%s", plugin, place ? place : "the conf");
-    else line[0] = '\0';
+    if (plugin)
+        snprintf(line, sizeof line - 1, "%s\t%s", plugin, place ? place : "the conf");
+    else
+        line[0] = '\0';
     size_t n = strlen(line);
     line[n] = '\n';
     write_all(CRUMB_FD, str_n(line, n + 1));
@@ -68,9 +73,12 @@ int trial_main(const struct cli *cli)
     log_set_level(LOG_WARN);
     text_init(&t);
     int rc = local_load(&l, cli->conf, leave_crumb);
-    if (rc == 0) describe(&t, cli, &l);
-    else if (rc == E_NOMEM) answer_fail(&t, &l.diag, "out of memory");
-    else answer_fail(&t, &l.diag, "%s: %s", cli->conf, local_count(&l.diag, count, sizeof count));
+    if (rc == 0)
+        describe(&t, cli, &l);
+    else if (rc == E_NOMEM)
+        answer_fail(&t, &l.diag, "out of memory");
+    else
+        answer_fail(&t, &l.diag, "%s: %s", cli->conf, local_count(&l.diag, count, sizeof count));
     local_fini(&l);
     write_all(ANSWER_FD, text_str(&t));
     text_fini(&t);

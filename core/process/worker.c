@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The worker's life: messages of the master, the main loop, and taking everything down at the end. */
+/* The worker's life: messages of the master, the main loop, and taking everything down at the end.
+ */
 #include "process/worker.h"
 
 #include <fcntl.h>
@@ -16,14 +17,16 @@
 
 void worker_say(struct worker *w, const char *verb, uint64_t id, str text, int fd)
 {
-    if (w->chan_up && chan_send(&w->chan, verb, id, text, fd) != 0) log_error("the master does not listen");
+    if (w->chan_up && chan_send(&w->chan, verb, id, text, fd) != 0)
+        log_error("the master does not listen");
 }
 
 /* Ending */
 static void thread_stop(struct wthread *t, void *arg)
 {
     (void)arg;
-    if (t->started) pipeline_thread_stop(t->w->pipeline, t->loop);
+    if (t->started)
+        pipeline_thread_stop(t->w->pipeline, t->loop);
     t->started = false;
     loop_stop(t->loop);
 }
@@ -37,11 +40,15 @@ static void on_stopped(struct worker *w, void *arg)
 
 void worker_end(struct worker *w, int code)
 {
-    if (!w->code) w->code = code;
-    if (w->ending) return;
+    if (!w->code)
+        w->code = code;
+    if (w->ending)
+        return;
     w->ending = true;
-    if (w->thread_count == 0) loop_stop(w->loop);
-    else if (worker_each(w, thread_stop, on_stopped, NULL) != 0) _exit(1); /* out of memory, and nothing left to lose */
+    if (w->thread_count == 0)
+        loop_stop(w->loop);
+    else if (worker_each(w, thread_stop, on_stopped, NULL) != 0)
+        _exit(1); /* out of memory, and nothing left to lose */
 }
 
 /* Messages */
@@ -52,7 +59,8 @@ static void on_start(struct worker *w, str text)
         w->restarts = (uint64_t)answer_int(a.root, "restarts", 0);
         answer_fini(&a);
     }
-    if (w->serving || w->applying || w->stop_wanted) return;
+    if (w->serving || w->applying || w->stop_wanted)
+        return;
     worker_apply(w, 0);
 }
 
@@ -70,7 +78,8 @@ static void on_msg(struct chan *c, struct chan_msg *m)
     struct worker *w = c->arg;
     str verb = str_z(m->verb);
     if (str_eqz(verb, "deposit") && m->fd >= 0) {
-        if (deposit_put(&w->deposits, m->text, m->fd) != 0) log_error("a listening socket was lost");
+        if (deposit_put(&w->deposits, m->text, m->fd) != 0)
+            log_error("a listening socket was lost");
         m->fd = -1;
     } else if (str_eqz(verb, "start")) {
         on_start(w, m->text);
@@ -81,10 +90,12 @@ static void on_msg(struct chan *c, struct chan_msg *m)
     } else if (str_eqz(verb, "ask")) {
         worker_ask(w, m->id, m->text);
     } else if (str_eqz(verb, "refused")) {
-        if (!w->last_refused) w->refused++; /* by the trial: we have not heard of it */
+        if (!w->last_refused)
+            w->refused++; /* by the trial: we have not heard of it */
         w->last_refused = true;
     } else if (str_eqz(verb, "reopen")) {
-        if (log_reopen() != 0) log_error("the log could not be opened anew");
+        if (log_reopen() != 0)
+            log_error("the log could not be opened anew");
     } else if (str_eqz(verb, "drain") || str_eqz(verb, "quit")) {
         worker_stop(w, verb.p[0] == 'q');
     } else {
@@ -97,7 +108,8 @@ static void on_closed(struct chan *c, const char *why)
 {
     struct worker *w = c->arg;
     w->chan_up = false;
-    if (!w->stop_wanted) log_warn("the master has gone (%s)", why);
+    if (!w->stop_wanted)
+        log_warn("the master has gone (%s)", why);
     worker_stop(w, false);
 }
 
@@ -111,7 +123,8 @@ static void on_term(struct ev_loop *ev, ev_signal *sig, int revents)
 static void raise_limits(void)
 {
     struct rlimit r;
-    if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur >= r.rlim_max) return;
+    if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur >= r.rlim_max)
+        return;
     r.rlim_cur = r.rlim_max;
     (void)setrlimit(RLIMIT_NOFILE, &r);
 }
@@ -119,7 +132,8 @@ static void raise_limits(void)
 static void start_signals(struct worker *w)
 {
     static const int ignored[] = {SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGPIPE};
-    for (unsigned i = 0; i < ARRAY_LEN(ignored); i++) (void)signal(ignored[i], SIG_IGN); /* the master's affair */
+    for (unsigned i = 0; i < ARRAY_LEN(ignored); i++)
+        (void)signal(ignored[i], SIG_IGN); /* the master's affair */
     ev_signal_init(&w->term, on_term, SIGTERM);
     w->term.data = w;
     ev_signal_start(w->loop->ev, &w->term);
@@ -136,7 +150,8 @@ static int run(struct worker *w, int fd)
 {
     static const struct chan_events chan_ev = {.msg = on_msg, .closed = on_closed};
     w->loop = loop_new(0, READ_BLOCK);
-    if (!w->loop) return 1;
+    if (!w->loop)
+        return 1;
     w->status = status_http_new(w);
     if (!w->status || chan_init(&w->chan, w->loop, fd, &chan_ev, w) != 0) {
         status_http_free(w->status);
@@ -146,12 +161,14 @@ static int run(struct worker *w, int fd)
     w->chan_up = true;
     start_signals(w);
     loop_run(w->loop);
-    if (w->chan_up) (void)chan_drain(&w->chan, 1000);
+    if (w->chan_up)
+        (void)chan_drain(&w->chan, 1000);
     worker_listen_close(w);
     deposits_fini(&w->deposits);
     status_http_free(w->status);
     ev_signal_stop(w->loop->ev, &w->term);
-    if (w->pipeline) pipeline_free(w->pipeline);
+    if (w->pipeline)
+        pipeline_free(w->pipeline);
     chan_fini(&w->chan);
     loop_free(w->loop);
     return w->code;
@@ -160,12 +177,14 @@ static int run(struct worker *w, int fd)
 int worker_main(const struct cli *cli)
 {
     uint64_t fd;
-    if (!cli->channel || str_u64(str_z(cli->channel), &fd) != 0 || fd > 1024 || !is_socket((int)fd)) {
+    if (!cli->channel || str_u64(str_z(cli->channel), &fd) != 0 || fd > 1024 ||
+        !is_socket((int)fd)) {
         fprintf(stderr, "sallyport: 'worker' is for the gateway itself; use `sallyport run`\n");
         return 2;
     }
     struct worker *w = calloc(1, sizeof *w);
-    if (!w) return 1;
+    if (!w)
+        return 1;
     (void)fcntl((int)fd, F_SETFD, FD_CLOEXEC);
     raise_limits();
     w->cli = cli;

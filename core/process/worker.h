@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The worker: loads the conf, binds, runs the traffic threads. The main thread (loop 0) talks to the master, serves the status
- * listener and compiles; traffic threads (loops 1 to N) see connections only. */
+/* The worker: loads the conf, binds, runs the traffic threads. The main thread (loop 0) talks to
+ * the master, serves the status listener and compiles; traffic threads (loops 1 to N) see
+ * connections only. */
 #ifndef PROCESS_WORKER_H
 #define PROCESS_WORKER_H
 
@@ -29,10 +30,10 @@ struct wlistener {
     struct list link;
     char text[ADDR_TEXT]; /* canonical */
     bool reuseport, is_new, stays;
-    unsigned nfds;             /* 1, or one per thread */
+    unsigned nfds; /* 1, or one per thread */
     int fds[LOOP_MAX];
-    bool bound[LOOP_MAX];      /* by us, not yet deposited */
-    unsigned nsockets;         /* traffic threads */
+    bool bound[LOOP_MAX]; /* by us, not yet deposited */
+    unsigned nsockets;    /* traffic threads */
     struct wsocket *sockets;
 };
 
@@ -43,12 +44,12 @@ struct wthread {
     bool running;
     struct loop *loop;
     /* the thread's own */
-    bool started; /* pipeline_thread_start has succeeded */
-    struct timer gate;  /* the connection limit is reached: look again */
+    bool started;      /* pipeline_thread_start has succeeded */
+    struct timer gate; /* the connection limit is reached: look again */
     struct timer drain;
     bool gated, draining, closed;
     uint64_t drain_from_ms, drain_until_ms, quiet_since_ms;
-    struct mbox_msg drained; /* to the main thread, once */
+    struct mbox_msg drained;           /* to the main thread, once */
     _Atomic unsigned connection_limit; /* its share of limits.connections */
 };
 
@@ -80,26 +81,31 @@ struct worker {
 int worker_main(const struct cli *);
 /* Tells the master; nothing when it is gone. */
 void worker_say(struct worker *, const char *verb, uint64_t id, str text, int fd);
-void worker_end(struct worker *, int code); /* stops the threads, then the main loop. The first code that is not 0 counts */
+void worker_end(
+    struct worker *,
+    int code); /* stops the threads, then the main loop. The first code that is not 0 counts */
 
 /* Takes the conf on disk into service. id: of the master's question, 0 at the start. */
 void worker_apply(struct worker *, uint64_t id);
 
-/* Runs fn on every traffic thread, then done here. done runs later, always. E_NOMEM: nothing runs. */
-int worker_each(struct worker *, void (*fn)(struct wthread *, void *), void (*done)(struct worker *, void *), void *arg) MUST_USE;
+/* Runs fn on every traffic thread, then done here. done runs later, always. E_NOMEM: nothing runs.
+ */
+int worker_each(struct worker *, void (*fn)(struct wthread *, void *),
+                void (*done)(struct worker *, void *), void *arg) MUST_USE;
 int worker_threads_start(struct worker *, unsigned n) MUST_USE; /* 0 or -errno: none runs then */
-void worker_threads_join(struct worker *); /* they have been told to stop */
+void worker_threads_join(struct worker *);                      /* they have been told to stop */
 unsigned worker_cores(void);
 
-/* Listeners. plan: binds what is new; E_CONF with diags (everything new is closed again), E_NOMEM. commit: on every thread, then
- * in the main thread. */
+/* Listeners. plan: binds what is new; E_CONF with diags (everything new is closed again), E_NOMEM.
+ * commit: on every thread, then in the main thread. */
 int worker_listen_plan(struct worker *, const struct gateway *, struct diag *) MUST_USE;
 void worker_listen_cancel(struct worker *);
 void worker_listen_thread(struct wthread *, void *);
 void worker_listen_commit(struct worker *);
 void worker_listen_close(struct worker *); /* all; the threads have let go of them */
 /* One socket from the deposits, or bound anew. -errno. */
-int worker_bind(struct worker *, const struct addr *, str key, bool reuseport, bool probe, bool *is_new);
+int worker_bind(struct worker *, const struct addr *, str key, bool reuseport, bool probe,
+                bool *is_new);
 
 /* Stopping. */
 void worker_stop(struct worker *, bool fast);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Taking the conf on disk into service, at the start and on reload: load, compile, bind, publish, accept. What fails before the
- * publication changes nothing. */
+/* Taking the conf on disk into service, at the start and on reload: load, compile, bind, publish,
+ * accept. What fails before the publication changes nothing. */
 #include <errno.h>
 
 #include "base/log.h"
@@ -25,14 +25,16 @@ static void end(struct apply *a)
     diag_fini(&a->diag);
     w->applying = NULL;
     free(a);
-    if (w->stop_wanted) worker_stop(w, w->stop_fast);
+    if (w->stop_wanted)
+        worker_stop(w, w->stop_fast);
 }
 
 static void refuse(struct apply *a, const char *message)
 {
     struct worker *w = a->w;
     struct text t;
-    if (a->snap) snapshot_free(a->snap);
+    if (a->snap)
+        snapshot_free(a->snap);
     a->snap = NULL;
     text_init(&t);
     diag_sort(&a->diag);
@@ -40,7 +42,8 @@ static void refuse(struct apply *a, const char *message)
     worker_say(w, a->first ? "failed" : "answer", a->id, text_str(&t), -1);
     text_fini(&t);
     if (a->first) {
-        if (w->chan_up) (void)chan_drain(&w->chan, 2000);
+        if (w->chan_up)
+            (void)chan_drain(&w->chan, 2000);
         worker_end(w, 1);
     } else {
         w->refused++;
@@ -60,8 +63,9 @@ static void write_answer(struct apply *a, struct text *t)
 {
     const struct gateway *g = snapshot_gateway(pipeline_current(a->w->pipeline));
     char message[160];
-    snprintf(message, sizeof message, "%u APIs (%u unchanged), %u routes, %u plugins in %llu ms", a->apis, a->reused, a->routes,
-             g->plugin_count, (unsigned long long)((loop_now_ns() - a->t0_ns) / 1000000u));
+    snprintf(message, sizeof message, "%u APIs (%u unchanged), %u routes, %u plugins in %llu ms",
+             a->apis, a->reused, a->routes, g->plugin_count,
+             (unsigned long long)((loop_now_ns() - a->t0_ns) / 1000000u));
     answer_open(t);
     json_kv(t, "message", str_z(message));
     json_kvi(t, "drain_ms", a->w->drain_ms);
@@ -88,7 +92,8 @@ static void on_listening(struct worker *w, void *arg)
     w->loaded_ms = loop_wall_ms();
     w->last_refused = false;
     w->serving = true;
-    if (!a->first) w->reloads++;
+    if (!a->first)
+        w->reloads++;
     text_init(&t);
     write_answer(a, &t);
     worker_say(w, a->first ? "ready" : "answer", a->id, text_str(&t), -1);
@@ -98,9 +103,12 @@ static void on_listening(struct worker *w, void *arg)
 
 static void set_limits(struct worker *w, const struct gateway *g)
 {
-    uint64_t share = w->thread_count ? ((uint64_t)g->limits.connections + w->thread_count - 1) / w->thread_count : 1;
+    uint64_t share = w->thread_count
+                         ? ((uint64_t)g->limits.connections + w->thread_count - 1) / w->thread_count
+                         : 1;
     for (unsigned i = 0; i < w->thread_count; i++) {
-        atomic_store_explicit(&w->threads[i].connection_limit, share > UINT32_MAX ? UINT32_MAX : (unsigned)share,
+        atomic_store_explicit(&w->threads[i].connection_limit,
+                              share > UINT32_MAX ? UINT32_MAX : (unsigned)share,
                               memory_order_relaxed);
     }
     w->drain_ms = (unsigned)g->timeouts.drain;
@@ -113,7 +121,8 @@ static int reconf_log(const struct gateway *g, bool first)
     snprintf(to, sizeof to, "%.*s", STR_ARG(g->log_to));
     const struct log_conf c = {.level = level < 0 ? LOG_INFO : (enum log_level)level,
                                .format = str_eqz(g->log_format, "json") ? LOG_JSON : LOG_TEXT,
-                               .to = to, .name = "worker"};
+                               .to = to,
+                               .name = "worker"};
     return first ? log_start(&c) : log_reconf(&c);
 }
 
@@ -130,8 +139,10 @@ static void on_published(void *arg, int status, const char *why)
     }
     const struct gateway *g = snapshot_gateway(pipeline_current(w->pipeline));
     set_limits(w, g);
-    if (reconf_log(g, false) != 0) log_error("the log cannot be opened anew: %s", strerror(errno));
-    if (worker_each(w, worker_listen_thread, on_listening, a) != 0) refuse(a, "out of memory");
+    if (reconf_log(g, false) != 0)
+        log_error("the log cannot be opened anew: %s", strerror(errno));
+    if (worker_each(w, worker_listen_thread, on_listening, a) != 0)
+        refuse(a, "out of memory");
 }
 
 static void publish(struct worker *w, void *arg)
@@ -148,7 +159,8 @@ static void publish(struct worker *w, void *arg)
     a->reused = snapshot_units_reused(snap);
     a->apis = snapshot_gateway(snap)->api_count;
     int rc = pipeline_publish(w->pipeline, snap, on_published, a);
-    if (rc == 0) return; /* on_published ends it, or has already */
+    if (rc == 0)
+        return; /* on_published ends it, or has already */
     worker_listen_cancel(w);
     status_http_cancel(w->status);
     refuse(a, "the new conf could not be published");
@@ -165,19 +177,23 @@ static bool prepare(struct apply *a, const struct gateway *g)
 {
     struct worker *w = a->w;
     unsigned n = g->threads ? g->threads : worker_cores();
-    const struct pipeline_conf pc = {.threads = n > LOOP_MAX - 1 ? LOOP_MAX - 1 : n, .version = PACKAGE_VERSION};
+    const struct pipeline_conf pc = {.threads = n > LOOP_MAX - 1 ? LOOP_MAX - 1 : n,
+                                     .version = PACKAGE_VERSION};
     if (reconf_log(g, true) != 0) {
-        diag_error(&a->diag, (struct diag_at){.file = w->cli->conf}, "log.to", NULL, "the log cannot be opened: %s",
-                   strerror(errno));
+        diag_error(&a->diag, (struct diag_at){.file = w->cli->conf}, "log.to", NULL,
+                   "the log cannot be opened: %s", strerror(errno));
         refuse_conf(a);
         return false;
     }
     w->pipeline = pipeline_new(&pc, w->loop);
     int rc = w->pipeline ? worker_threads_start(w, pc.threads) : -ENOMEM;
-    if (rc == 0) rc = metric_collector(pipeline_metrics(w->pipeline), worker_metrics, w) ? -ENOMEM : 0;
-    if (rc == 0) return true;
+    if (rc == 0)
+        rc = metric_collector(pipeline_metrics(w->pipeline), worker_metrics, w) ? -ENOMEM : 0;
+    if (rc == 0)
+        return true;
     char message[128];
-    snprintf(message, sizeof message, "%u traffic threads cannot be started: %s", pc.threads, strerror(-rc));
+    snprintf(message, sizeof message, "%u traffic threads cannot be started: %s", pc.threads,
+             strerror(-rc));
     refuse(a, message);
     return false;
 }
@@ -198,14 +214,17 @@ static void compile(struct apply *a, struct gateway *g)
     int rc = worker_listen_plan(w, now, &a->diag);
     if (rc == 0) {
         rc = status_http_plan(w->status, now, &a->diag);
-        if (rc) worker_listen_cancel(w);
+        if (rc)
+            worker_listen_cancel(w);
     }
     if (rc) {
         refuse_conf(a);
         return;
     }
-    if (!a->first) publish(w, a);
-    else if (worker_each(w, thread_begin, publish, a) != 0) refuse(a, "out of memory");
+    if (!a->first)
+        publish(w, a);
+    else if (worker_each(w, thread_begin, publish, a) != 0)
+        refuse(a, "out of memory");
 }
 
 void worker_apply(struct worker *w, uint64_t id)
@@ -215,10 +234,13 @@ void worker_apply(struct worker *w, uint64_t id)
         struct text t;
         text_init(&t);
         answer_fail(&t, NULL, "the worker cannot take a conf over now: it %s",
-                    w->draining ? "is stopping" : w->applying ? "is at another one" : "is out of memory");
+                    w->draining   ? "is stopping"
+                    : w->applying ? "is at another one"
+                                  : "is out of memory");
         worker_say(w, id ? "answer" : "failed", id, text_str(&t), -1);
         text_fini(&t);
-        if (!id) worker_end(w, 1);
+        if (!id)
+            worker_end(w, 1);
         return;
     }
     *a = (struct apply){.w = w, .id = id, .first = id == 0, .t0_ns = loop_now_ns()};

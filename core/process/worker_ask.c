@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the worker tells: its part of the status, its own metrics, and answers to plugins, explain and command. */
+/* What the worker tells: its part of the status, its own metrics, and answers to plugins, explain
+ * and command. */
 #include <unistd.h>
 
 #include "pipeline/metric.h"
@@ -13,7 +14,8 @@
 static uint64_t accepted(const struct wlistener *wl)
 {
     uint64_t n = 0;
-    for (unsigned i = 0; i < wl->nsockets; i++) n += __atomic_load_n(&wl->sockets[i].l.accepted, __ATOMIC_RELAXED);
+    for (unsigned i = 0; i < wl->nsockets; i++)
+        n += __atomic_load_n(&wl->sockets[i].l.accepted, __ATOMIC_RELAXED);
     return n;
 }
 
@@ -21,7 +23,8 @@ static void listeners_json(struct worker *w, struct text *t)
 {
     json_key(t, "listeners");
     json_open(t, '[');
-    LIST_EACH(&w->listeners, it) {
+    LIST_EACH(&w->listeners, it)
+    {
         struct wlistener *wl = LIST_ITEM(it, struct wlistener, link);
         json_open(t, '{');
         json_kv(t, "address", str_z(wl->text));
@@ -36,8 +39,10 @@ static void listeners_json(struct worker *w, struct text *t)
 static void json_value(struct text *t, const char *key, struct text *value)
 {
     json_key(t, key);
-    if (value->failed || value->n == 0) json_null(t);
-    else json_raw(t, text_str(value));
+    if (value->failed || value->n == 0)
+        json_null(t);
+    else
+        json_raw(t, text_str(value));
 }
 
 static void conf_json(struct worker *w, const struct gateway *g, struct text *t)
@@ -58,7 +63,8 @@ void worker_status(struct worker *w, struct text *t)
 {
     const struct snapshot *snap = w->pipeline ? pipeline_current(w->pipeline) : NULL;
     struct text part;
-    if (!snap) return;
+    if (!snap)
+        return;
     conf_json(w, snapshot_gateway(snap), t);
     json_kvi(t, "threads", w->thread_count);
     json_key(t, "draining");
@@ -71,7 +77,8 @@ void worker_status(struct worker *w, struct text *t)
     text_fini(&part);
 }
 
-static void metric_one(struct text *t, const char *name, const char *type, const char *help, double value)
+static void metric_one(struct text *t, const char *name, const char *type, const char *help,
+                       double value)
 {
     const char *const none[] = {NULL};
     metric_head(t, name, type, help);
@@ -83,21 +90,27 @@ void worker_metrics(void *arg, struct text *t)
     struct worker *w = arg;
     const char *const version[] = {"version", PACKAGE_VERSION, NULL};
     const char *const ok[] = {"result", "ok", NULL}, *const refused[] = {"result", "refused", NULL};
-    metric_head(t, "sallyport_build_info", "gauge", "1; the version of the gateway stands in the label.");
+    metric_head(t, "sallyport_build_info", "gauge",
+                "1; the version of the gateway stands in the label.");
     metric_sample(t, "sallyport_build_info", 1, version);
-    metric_one(t, "sallyport_process_start_time_seconds", "gauge", "When the worker started, in seconds since 1970.",
-               (double)w->started_ms / 1000.0);
-    metric_one(t, "sallyport_worker_restarts_total", "counter", "Workers that were started after one that had ended unbidden.",
-               (double)w->restarts);
+    metric_one(t, "sallyport_process_start_time_seconds", "gauge",
+               "When the worker started, in seconds since 1970.", (double)w->started_ms / 1000.0);
+    metric_one(t, "sallyport_worker_restarts_total", "counter",
+               "Workers that were started after one that had ended unbidden.", (double)w->restarts);
     metric_one(t, "sallyport_threads", "gauge", "Traffic threads.", w->thread_count);
-    metric_one(t, "sallyport_config_loaded_timestamp_seconds", "gauge", "When the conf in service was loaded, in seconds since 1970.",
+    metric_one(t, "sallyport_config_loaded_timestamp_seconds", "gauge",
+               "When the conf in service was loaded, in seconds since 1970.",
                (double)w->loaded_ms / 1000.0);
-    metric_one(t, "sallyport_config_reload_failed", "gauge", "1 when the last reload was refused.", w->last_refused);
-    metric_head(t, "sallyport_config_reloads_total", "counter", "Reloads by result, since the worker started.");
+    metric_one(t, "sallyport_config_reload_failed", "gauge", "1 when the last reload was refused.",
+               w->last_refused);
+    metric_head(t, "sallyport_config_reloads_total", "counter",
+                "Reloads by result, since the worker started.");
     metric_sample(t, "sallyport_config_reloads_total", (double)w->reloads, ok);
     metric_sample(t, "sallyport_config_reloads_total", (double)w->refused, refused);
-    metric_head(t, "sallyport_accepted_connections_total", "counter", "Connections accepted by listener.");
-    LIST_EACH(&w->listeners, it) {
+    metric_head(t, "sallyport_accepted_connections_total", "counter",
+                "Connections accepted by listener.");
+    LIST_EACH(&w->listeners, it)
+    {
         struct wlistener *wl = LIST_ITEM(it, struct wlistener, link);
         const char *const labels[] = {"listener", wl->text, NULL};
         metric_sample(t, "sallyport_accepted_connections_total", (double)accepted(wl), labels);
@@ -109,7 +122,8 @@ static unsigned strings(const struct node *list, str *out, unsigned max)
 {
     unsigned n = 0;
     for (; list && list->type == NODE_LIST && n < list->count && n < max; n++) {
-        if (list->items[n]->type != NODE_STRING) break;
+        if (list->items[n]->type != NODE_STRING)
+            break;
         out[n] = list->items[n]->text;
     }
     return n;
@@ -139,12 +153,14 @@ static void do_explain(struct worker *w, const struct node *req, struct text *t)
     text_init(&part);
     int rc = pipeline_explain(pipeline_current(w->pipeline), method, url, headers, n, true, &part);
     if (rc && rc != E_NONE) {
-        answer_fail(t, NULL, "%s", rc == E_NOMEM ? "out of memory" : "the method, URL or a header is malformed");
+        answer_fail(t, NULL, "%s",
+                    rc == E_NOMEM ? "out of memory" : "the method, URL or a header is malformed");
     } else {
         json_open(t, '{');
         json_key(t, "ok");
         json_bool(t, rc == 0);
-        if (rc) json_kv(t, "message", STR("nothing answers this request"));
+        if (rc)
+            json_kv(t, "message", STR("nothing answers this request"));
         json_value(t, "explain", &part);
         json_close(t, '}');
     }
@@ -159,11 +175,11 @@ static void do_command(struct worker *w, const struct node *req, struct text *t)
     text_init(&part);
     int rc = module_command_run(pipeline_modules(w->pipeline), plugin, name, args, n, &part);
     if (rc == E_NONE) {
-        answer_fail(t, NULL, "no plugin '%.*s' with a command '%.*s'", STR_ARG(str_take(plugin, 64)),
-                    STR_ARG(str_take(name, 64)));
+        answer_fail(t, NULL, "no plugin '%.*s' with a command '%.*s'",
+                    STR_ARG(str_take(plugin, 64)), STR_ARG(str_take(name, 64)));
     } else if (rc) {
-        answer_fail(t, NULL, "%.*s %.*s failed%s%.*s", STR_ARG(plugin), STR_ARG(name), part.n ? ": " : "",
-                    STR_ARG(str_take(text_str(&part), 800)));
+        answer_fail(t, NULL, "%.*s %.*s failed%s%.*s", STR_ARG(plugin), STR_ARG(name),
+                    part.n ? ": " : "", STR_ARG(str_take(text_str(&part), 800)));
     } else {
         answer_open(t);
         json_value(t, "result", &part);
@@ -175,11 +191,16 @@ static void do_command(struct worker *w, const struct node *req, struct text *t)
 static void answer_request(struct worker *w, const struct node *req, struct text *t)
 {
     str name = answer_str(req, "command");
-    if (!w->serving) answer_fail(t, NULL, "the worker is still starting");
-    else if (str_eqz(name, "plugins")) do_plugins(w, req, t);
-    else if (str_eqz(name, "explain")) do_explain(w, req, t);
-    else if (str_eqz(name, "command")) do_command(w, req, t);
-    else answer_fail(t, NULL, "unknown command '%.*s'", STR_ARG(str_take(name, 40)));
+    if (!w->serving)
+        answer_fail(t, NULL, "the worker is still starting");
+    else if (str_eqz(name, "plugins"))
+        do_plugins(w, req, t);
+    else if (str_eqz(name, "explain"))
+        do_explain(w, req, t);
+    else if (str_eqz(name, "command"))
+        do_command(w, req, t);
+    else
+        answer_fail(t, NULL, "unknown command '%.*s'", STR_ARG(str_take(name, 40)));
 }
 
 void worker_ask(struct worker *w, uint64_t id, str line)
@@ -191,9 +212,14 @@ void worker_ask(struct worker *w, uint64_t id, str line)
     text_init(&t);
     diag_init(&d);
     const struct node *req = tree ? node_read_json(tree, &d, "request", line, &limits) : NULL;
-    if (req) answer_request(w, req, &t);
-    else answer_fail(&t, &d, "the request is malformed");
-    worker_say(w, "answer", id, t.failed ? STR("{\"ok\":false,\"message\":\"out of memory\",\"errors\":[]}") : text_str(&t), -1);
+    if (req)
+        answer_request(w, req, &t);
+    else
+        answer_fail(&t, &d, "the request is malformed");
+    worker_say(w, "answer", id,
+               t.failed ? STR("{\"ok\":false,\"message\":\"out of memory\",\"errors\":[]}")
+                        : text_str(&t),
+               -1);
     diag_fini(&d);
     text_fini(&t);
     node_tree_free(tree);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The worker's listening sockets: from the master's deposits or bound anew, kept by address across reloads. */
+/* The worker's listening sockets: from the master's deposits or bound anew, kept by address across
+ * reloads. */
 #include <errno.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -20,10 +21,12 @@ static unsigned thread_limit(const struct wthread *t)
 
 static void gate_all(struct wthread *t, bool pause)
 {
-    LIST_EACH(&t->w->listeners, it) {
+    LIST_EACH(&t->w->listeners, it)
+    {
         struct wlistener *wl = LIST_ITEM(it, struct wlistener, link);
         struct wsocket *s = &wl->sockets[t->id - 1];
-        if (s->on) listener_pause(&s->l, pause);
+        if (s->on)
+            listener_pause(&s->l, pause);
     }
     t->gated = pause;
 }
@@ -31,9 +34,12 @@ static void gate_all(struct wthread *t, bool pause)
 static void on_gate(struct loop *l, struct timer *timer)
 {
     struct wthread *t = CONTAINER_OF(timer, struct wthread, gate);
-    if (t->draining) return;
-    if (pipeline_thread_connections(l) >= thread_limit(t)) timer_set(l, timer, GATE_MS);
-    else gate_all(t, false);
+    if (t->draining)
+        return;
+    if (pipeline_thread_connections(l) >= thread_limit(t))
+        timer_set(l, timer, GATE_MS);
+    else
+        gate_all(t, false);
 }
 
 static void on_accept(struct listener *l, int fd, const struct addr *peer)
@@ -41,7 +47,8 @@ static void on_accept(struct listener *l, int fd, const struct addr *peer)
     struct wsocket *s = l->arg;
     struct wthread *t = s->thread;
     pipeline_accept(l->loop, str_z(s->owner->text), fd, peer);
-    if (pipeline_thread_connections(l->loop) < thread_limit(t) || t->gated) return;
+    if (pipeline_thread_connections(l->loop) < thread_limit(t) || t->gated)
+        return;
     gate_all(t, true); /* the rest waits in the kernel's queue */
     timer_init(&t->gate, on_gate);
     timer_set(l->loop, &t->gate, GATE_MS);
@@ -52,15 +59,18 @@ static void socket_start(struct wthread *t, struct wlistener *wl)
     struct wsocket *s = &wl->sockets[t->id - 1];
     listener_start(&s->l, t->loop, wl->fds[wl->nfds > 1 ? t->id - 1 : 0], on_accept, s);
     s->on = true;
-    if (t->gated) listener_pause(&s->l, true);
+    if (t->gated)
+        listener_pause(&s->l, true);
 }
 
 /* The list itself does not change while threads are at it: the main thread waits for them. */
 void worker_listen_thread(struct wthread *t, void *arg)
 {
     (void)arg;
-    if (t->draining) return;
-    LIST_EACH(&t->w->listeners, it) {
+    if (t->draining)
+        return;
+    LIST_EACH(&t->w->listeners, it)
+    {
         struct wlistener *wl = LIST_ITEM(it, struct wlistener, link);
         struct wsocket *s = &wl->sockets[t->id - 1];
         if (wl->is_new && !s->on) {
@@ -73,27 +83,33 @@ void worker_listen_thread(struct wthread *t, void *arg)
 }
 
 /* Binding, on the main thread */
-/* SO_REUSEPORT would let us share the address with a stranger of the same user: a bind without it tells. */
+/* SO_REUSEPORT would let us share the address with a stranger of the same user: a bind without it
+ * tells. */
 static int probe_address(const struct addr *a)
 {
     int on = 1, off = 0, rc = 0;
-    if (a->u.sa.sa_family != AF_INET && a->u.sa.sa_family != AF_INET6) return 0;
+    if (a->u.sa.sa_family != AF_INET && a->u.sa.sa_family != AF_INET6)
+        return 0;
     int fd = socket(a->u.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) return 0; /* the real one tells */
+    if (fd < 0)
+        return 0; /* the real one tells */
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (a->u.sa.sa_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&a->u.in6.sin6_addr)) {
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
     }
-    if (bind(fd, &a->u.sa, a->len) != 0 && errno == EADDRINUSE) rc = -EADDRINUSE;
+    if (bind(fd, &a->u.sa, a->len) != 0 && errno == EADDRINUSE)
+        rc = -EADDRINUSE;
     close(fd);
     return rc;
 }
 
-int worker_bind(struct worker *w, const struct addr *a, str key, bool reuseport, bool probe, bool *is_new)
+int worker_bind(struct worker *w, const struct addr *a, str key, bool reuseport, bool probe,
+                bool *is_new)
 {
     int fd = deposit_take(&w->deposits, key);
     *is_new = fd < 0;
-    if (fd >= 0) return fd;
+    if (fd >= 0)
+        return fd;
     int rc = probe ? probe_address(a) : 0;
     return rc ? rc : sock_listen(a, reuseport, BACKLOG);
 }
@@ -101,16 +117,18 @@ int worker_bind(struct worker *w, const struct addr *a, str key, bool reuseport,
 static void listener_free(struct wlistener *wl)
 {
     for (unsigned i = 0; i < wl->nfds; i++)
-        if (wl->fds[i] >= 0) close(wl->fds[i]);
+        if (wl->fds[i] >= 0)
+            close(wl->fds[i]);
     list_del(&wl->link);
     free(wl->sockets);
     free(wl);
 }
 
-static void bind_error(struct diag *d, const struct gateway *g, const struct gw_listener *gl, int err)
+static void bind_error(struct diag *d, const struct gateway *g, const struct gw_listener *gl,
+                       int err)
 {
     const char *hint = err == EADDRINUSE ? "an address that nobody else listens on"
-                       : err == EACCES   ? "a port above 1023, or the capability CAP_NET_BIND_SERVICE"
+                       : err == EACCES ? "a port above 1023, or the capability CAP_NET_BIND_SERVICE"
                        : err == EADDRNOTAVAIL ? "an address of this machine"
                                               : NULL;
     const struct node *n = node_getz(gl->node, "address");
@@ -124,9 +142,11 @@ static struct wlistener *listener_new(struct worker *w, const struct gw_listener
 {
     struct wlistener *wl = calloc(1, sizeof *wl);
     unsigned threads = w->thread_count;
-    if (wl) wl->sockets = calloc(threads ? threads : 1, sizeof wl->sockets[0]);
+    if (wl)
+        wl->sockets = calloc(threads ? threads : 1, sizeof wl->sockets[0]);
     if (!wl || !wl->sockets || gl->text.n >= sizeof wl->text) {
-        if (wl) free(wl->sockets);
+        if (wl)
+            free(wl->sockets);
         free(wl);
         return NULL;
     }
@@ -148,8 +168,10 @@ static int bind_all(struct worker *w, struct wlistener *wl, const struct gw_list
     unsigned want = wl->reuseport && w->thread_count ? w->thread_count : 1;
     bool probe = true;
     for (unsigned i = 0; i < want; i++) {
-        int fd = worker_bind(w, &gl->addr, str_z(deposit_key(key, gl->text, i)), wl->reuseport, probe, &wl->bound[i]);
-        if (fd < 0) return fd;
+        int fd = worker_bind(w, &gl->addr, str_z(deposit_key(key, gl->text, i)), wl->reuseport,
+                             probe, &wl->bound[i]);
+        if (fd < 0)
+            return fd;
         wl->fds[wl->nfds++] = fd;
         probe = false; /* we are there ourselves */
     }
@@ -158,9 +180,11 @@ static int bind_all(struct worker *w, struct wlistener *wl, const struct gw_list
 
 static struct wlistener *find_listener(struct worker *w, str text)
 {
-    LIST_EACH(&w->listeners, it) {
+    LIST_EACH(&w->listeners, it)
+    {
         struct wlistener *wl = LIST_ITEM(it, struct wlistener, link);
-        if (str_eqz(text, wl->text)) return wl;
+        if (str_eqz(text, wl->text))
+            return wl;
     }
     return NULL;
 }
@@ -181,20 +205,26 @@ int worker_listen_plan(struct worker *w, const struct gateway *g, struct diag *d
         }
         wl = listener_new(w, gl);
         int rc = wl ? bind_all(w, wl, gl) : -ENOMEM;
-        if (rc) bind_error(d, g, gl, -rc);
+        if (rc)
+            bind_error(d, g, gl, -rc);
     }
-    if (d->errors == before) return 0;
+    if (d->errors == before)
+        return 0;
     worker_listen_cancel(w);
     return E_CONF;
 }
 
 void worker_listen_cancel(struct worker *w)
 {
-    LIST_EACH_SAFE(&w->listeners, it) {
+    LIST_EACH_SAFE(&w->listeners, it)
+    {
         struct wlistener *wl = LIST_ITEM(it, struct wlistener, link);
-        if (wl->is_new && wl->bound[0] && strncmp(wl->text, "unix:/", 6) == 0) (void)unlink(wl->text + 5);
-        if (wl->is_new) listener_free(wl);
-        else wl->stays = true;
+        if (wl->is_new && wl->bound[0] && strncmp(wl->text, "unix:/", 6) == 0)
+            (void)unlink(wl->text + 5);
+        if (wl->is_new)
+            listener_free(wl);
+        else
+            wl->stays = true;
     }
 }
 
@@ -210,7 +240,8 @@ static void deposit_new(struct worker *w, struct wlistener *wl)
 {
     char key[DEPOSIT_KEY_MAX];
     for (unsigned i = 0; i < wl->nfds; i++) {
-        if (!wl->bound[i]) continue;
+        if (!wl->bound[i])
+            continue;
         worker_say(w, "deposit", 0, str_z(deposit_key(key, str_z(wl->text), i)), wl->fds[i]);
         wl->bound[i] = false;
     }
@@ -219,7 +250,8 @@ static void deposit_new(struct worker *w, struct wlistener *wl)
 /* Listened on by the worker before us, and no longer in the conf. */
 static void give_back_rest(struct worker *w)
 {
-    LIST_EACH(&w->deposits.all, it) {
+    LIST_EACH(&w->deposits.all, it)
+    {
         worker_say(w, "withdraw", 0, str_z(LIST_ITEM(it, struct deposit, link)->key), -1);
     }
     deposits_fini(&w->deposits);
@@ -227,7 +259,8 @@ static void give_back_rest(struct worker *w)
 
 void worker_listen_commit(struct worker *w)
 {
-    LIST_EACH_SAFE(&w->listeners, it) {
+    LIST_EACH_SAFE(&w->listeners, it)
+    {
         struct wlistener *wl = LIST_ITEM(it, struct wlistener, link);
         if (!wl->stays) {
             log_info("no longer listening on %s", wl->text);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Traffic threads: one loop each; work is handed to them by their mailboxes and comes back by the main thread's. */
+/* Traffic threads: one loop each; work is handed to them by their mailboxes and comes back by the
+ * main thread's. */
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -28,7 +29,8 @@ static void on_done(struct loop *l, struct mbox_msg *msg)
 {
     struct each *e = CONTAINER_OF(msg, struct task, msg)->each;
     (void)l;
-    if (--e->left) return;
+    if (--e->left)
+        return;
     e->done(e->w, e->arg);
     free(e);
 }
@@ -42,11 +44,13 @@ static void on_task(struct loop *l, struct mbox_msg *msg)
     mbox_post(&t->each->w->loop->mbox, msg);
 }
 
-int worker_each(struct worker *w, void (*fn)(struct wthread *, void *), void (*done)(struct worker *, void *), void *arg)
+int worker_each(struct worker *w, void (*fn)(struct wthread *, void *),
+                void (*done)(struct worker *, void *), void *arg)
 {
     unsigned n = w->thread_count ? w->thread_count : 1;
     struct each *e = calloc(1, sizeof *e + n * sizeof e->tasks[0]);
-    if (!e) return E_NOMEM;
+    if (!e)
+        return E_NOMEM;
     *e = (struct each){.w = w, .fn = fn, .done = done, .arg = arg, .left = n};
     for (unsigned i = 0; i < n; i++) {
         struct task *t = &e->tasks[i];
@@ -70,12 +74,14 @@ static int start_one(struct wthread *t)
     char name[16];
     sigset_t all, old;
     t->loop = loop_new(t->id, READ_BLOCK);
-    if (!t->loop) return -ENOMEM;
+    if (!t->loop)
+        return -ENOMEM;
     sigfillset(&all); /* signals are the main thread's */
     pthread_sigmask(SIG_SETMASK, &all, &old);
     int rc = pthread_create(&t->tid, NULL, thread_main, t);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (rc) return -rc;
+    if (rc)
+        return -rc;
     snprintf(name, sizeof name, "traffic-%u", t->id);
     (void)pthread_setname_np(t->tid, name);
     t->running = true;
@@ -89,11 +95,13 @@ int worker_threads_start(struct worker *w, unsigned n)
         t->w = w;
         t->id = i + 1;
         int rc = start_one(t);
-        if (rc == 0) continue;
+        if (rc == 0)
+            continue;
         loop_free(t->loop);
         t->loop = NULL;
         w->thread_count = i;
-        for (unsigned k = 0; k < i; k++) loop_stop(w->threads[k].loop);
+        for (unsigned k = 0; k < i; k++)
+            loop_stop(w->threads[k].loop);
         worker_threads_join(w);
         return rc;
     }
@@ -105,7 +113,8 @@ void worker_threads_join(struct worker *w)
 {
     for (unsigned i = 0; i < w->thread_count; i++) {
         struct wthread *t = &w->threads[i];
-        if (t->running) pthread_join(t->tid, NULL);
+        if (t->running)
+            pthread_join(t->tid, NULL);
         t->running = false;
         loop_free(t->loop);
         t->loop = NULL;
@@ -116,6 +125,7 @@ void worker_threads_join(struct worker *w)
 unsigned worker_cores(void)
 {
     cpu_set_t set;
-    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : (int)sysconf(_SC_NPROCESSORS_ONLN);
+    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set)
+                                                        : (int)sysconf(_SC_NPROCESSORS_ONLN);
     return n < 1 ? 1 : n > LOOP_MAX - 1 ? LOOP_MAX - 1 : (unsigned)n;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Between master and worker: messages of all sizes, descriptors, deposits by name, answers there and back. */
+/* Between master and worker: messages of all sizes, descriptors, deposits by name, answers there
+ * and back. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -35,7 +36,8 @@ static void on_msg(struct chan *c, struct chan_msg *m)
     free(s->text);
     s->text = str_dup(m->text);
     s->text_n = m->text.n;
-    if (s->fd >= 0) close(s->fd);
+    if (s->fd >= 0)
+        close(s->fd);
     s->fd = m->fd;
     m->fd = -1;
 }
@@ -58,17 +60,20 @@ static void side_close(struct side *s)
 {
     chan_fini(&s->chan);
     free(s->text);
-    if (s->fd >= 0) close(s->fd);
+    if (s->fd >= 0)
+        close(s->fd);
 }
 
 static void turns(struct loop *l, unsigned n)
 {
-    for (unsigned i = 0; i < n; i++) ev_run(l->ev, EVRUN_NOWAIT);
+    for (unsigned i = 0; i < n; i++)
+        ev_run(l->ev, EVRUN_NOWAIT);
 }
 
 static void messages_of_all_sizes(void **state)
 {
-    static const size_t sizes[] = {0, 1, 32740, 32767, 32768, 32769, 65536, 1u << 20, CTL_ANSWER_MAX};
+    static const size_t sizes[] = {0,     1,     32740,    32767,         32768,
+                                   32769, 65536, 1u << 20, CTL_ANSWER_MAX};
     struct loop *l = loop_new(0, 4096);
     struct side a, b;
     int fds[2];
@@ -81,7 +86,8 @@ static void messages_of_all_sizes(void **state)
         assert_non_null(big);
         memset(big, 'a' + (int)i, sizes[i]);
         assert_int_equal(chan_send(&a.chan, "verb", 40 + i, str_n(big, sizes[i]), -1), 0);
-        for (int k = 0; k < 10000 && b.messages == i; k++) turns(l, 1);
+        for (int k = 0; k < 10000 && b.messages == i; k++)
+            turns(l, 1);
         assert_int_equal(b.messages, i + 1);
         assert_string_equal(b.verb, "verb");
         assert_int_equal(b.id, 40 + i);
@@ -89,7 +95,8 @@ static void messages_of_all_sizes(void **state)
         assert_memory_equal(b.text, big, sizes[i]);
         free(big);
     }
-    assert_int_equal(chan_send(&a.chan, "a-verb-that-is-longer-than-any-verb-may-be", 1, STR_NONE, -1), E_ARG);
+    assert_int_equal(
+        chan_send(&a.chan, "a-verb-that-is-longer-than-any-verb-may-be", 1, STR_NONE, -1), E_ARG);
     side_close(&a);
     turns(l, 2);
     assert_int_equal(b.closed, 1);
@@ -124,8 +131,9 @@ static void descriptors_travel(void **state)
 
 static void nonsense_closes_the_channel(void **state)
 {
-    static const char *const packets[] = {"", "no newline", "verb x 3\nabc", "verb 1 2\nabc", "verb 1 99999999999\n", " 1 0\n",
-                                          "verb 1\n", "verb 1 -1\n"};
+    static const char *const packets[] = {
+        "",       "no newline", "verb x 3\nabc", "verb 1 2\nabc", "verb 1 99999999999\n",
+        " 1 0\n", "verb 1\n",   "verb 1 -1\n"};
     struct loop *l = loop_new(0, 4096);
     (void)state;
     for (unsigned i = 1; i < ARRAY_LEN(packets); i++) {
@@ -133,7 +141,8 @@ static void nonsense_closes_the_channel(void **state)
         int fds[2];
         assert_int_equal(chan_pair(fds), 0);
         side_open(&a, l, fds[0]);
-        assert_int_equal(send(fds[1], packets[i], strlen(packets[i]), 0), (ssize_t)strlen(packets[i]));
+        assert_int_equal(send(fds[1], packets[i], strlen(packets[i]), 0),
+                         (ssize_t)strlen(packets[i]));
         turns(l, 3);
         assert_int_equal(a.closed, 1);
         assert_int_equal(a.messages, 0);
@@ -154,10 +163,12 @@ static void a_full_channel_drains(void **state)
     memset(big, 'q', 1u << 20);
     assert_int_equal(chan_pair(fds), 0);
     side_open(&a, l, fds[0]);
-    for (int i = 0; i < 4; i++) assert_int_equal(chan_send(&a.chan, "v", 0, str_n(big, 1u << 20), -1), 0);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(chan_send(&a.chan, "v", 0, str_n(big, 1u << 20), -1), 0);
     assert_int_equal(chan_drain(&a.chan, 50), E_TIMEOUT);
     side_open(&b, l, fds[1]);
-    for (int k = 0; k < 10000 && b.messages < 4; k++) turns(l, 1);
+    for (int k = 0; k < 10000 && b.messages < 4; k++)
+        turns(l, 1);
     assert_int_equal(b.messages, 4);
     assert_int_equal(chan_drain(&a.chan, 50), 0);
     side_close(&a);
@@ -210,7 +221,8 @@ static void answers_there_and_back(void **state)
     struct text t;
     (void)state;
     diag_init(&d);
-    diag_add(&d, DIAG_ERROR, (struct diag_at){"f.yaml", 3, 9}, STR("listen[0]"), STR("it's \"bad\""), STR("good"), STR("god"));
+    diag_add(&d, DIAG_ERROR, (struct diag_at){"f.yaml", 3, 9}, STR("listen[0]"),
+             STR("it's \"bad\""), STR("good"), STR("god"));
     diag_warn(&d, (struct diag_at){"f.yaml", 1, 1}, "x", NULL, "hm");
     text_init(&t);
     answer_fail(&t, &d, "%d thing", 1);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The command line: options on both sides, every mistake with its sentence; privileges that are not ours. */
+/* The command line: options on both sides, every mistake with its sentence; privileges that are not
+ * ours. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,7 +28,8 @@ static int parse(const char *line)
     opt_fini(&cli);
     for (char *p = *words ? words : NULL; p; argc++) {
         char *next = strchr(p, '|');
-        if (next) *next++ = '\0';
+        if (next)
+            *next++ = '\0';
         assert_true(argc < ARGS_MAX);
         argv[argc] = p;
         p = next;
@@ -60,8 +62,9 @@ static void nothing_at_all(void **state)
 static void globals_stand_on_both_sides(void **state)
 {
     static const char *const lines[] = {
-        "-c|x.yaml|-s|/s|--json|reload", "reload|-c|x.yaml|-s|/s|--json", "-cx.yaml|reload|--socket=/s|--json",
-        "--conf=x.yaml|--json|reload|-s/s", "--conf|x.yaml|reload|--json|--socket|/s"};
+        "-c|x.yaml|-s|/s|--json|reload", "reload|-c|x.yaml|-s|/s|--json",
+        "-cx.yaml|reload|--socket=/s|--json", "--conf=x.yaml|--json|reload|-s/s",
+        "--conf|x.yaml|reload|--json|--socket|/s"};
     (void)state;
     for (unsigned i = 0; i < ARRAY_LEN(lines); i++) {
         assert_int_equal(parse(lines[i]), 0);
@@ -129,7 +132,8 @@ static void mistakes_have_sentences(void **state)
     expect_error("relod", "unknown command 'relod' (did you mean 'reload'?)");
     expect_error("xyzzy", "unknown command 'xyzzy'");
     expect_error("--jsn", "unknown option '--jsn' (did you mean '--json'?)");
-    expect_error("check|--strikt", "unknown option '--strikt' of 'check' (did you mean '--strict'?)");
+    expect_error("check|--strikt",
+                 "unknown option '--strikt' of 'check' (did you mean '--strict'?)");
     expect_error("reload|--strict", "unknown option '--strict' of 'reload'");
     expect_error("--strict|check", "unknown option '--strict'");
     expect_error("-x", "unknown option '-x'");
@@ -184,10 +188,13 @@ static void other_users(void **state)
     assert_non_null(strstr(why, "no-such-user-here"));
     char self[32];
     snprintf(self, sizeof self, "%lu", (unsigned long)geteuid());
-    if (privilege_find(&p, self, why, sizeof why) == 0) assert_false(p.change); /* a uid without a name is no user */
+    if (privilege_find(&p, self, why, sizeof why) == 0)
+        assert_false(p.change); /* a uid without a name is no user */
     int rc = privilege_find(&p, "nobody", why, sizeof why);
-    if (geteuid() == 0) assert_true(rc == 0 && p.change && p.uid != 0);
-    else assert_true(rc == E_DENIED || rc == E_NONE || !p.change);
+    if (geteuid() == 0)
+        assert_true(rc == 0 && p.change && p.uid != 0);
+    else
+        assert_true(rc == E_DENIED || rc == E_NONE || !p.change);
 }
 
 int main(void)

@@ -129,7 +129,9 @@ static void place_below_tmp_is_checked(void **state)
     assert_int_equal(symlink("/tmp", own), 0); /* somebody else's folder by a link */
     assert_int_equal(ctl_place(&p, true, geteuid(), getegid(), out, why, sizeof why), E_DENIED);
     unlink(own);
-    p.tmp_dir = "/tmp/a-folder-with-a-name-so-long-that-no-socket-can-be-below-it-0123456789012345678901234567890123456789";
+    p.tmp_dir = "/tmp/"
+                "a-folder-with-a-name-so-long-that-no-socket-can-be-below-it-"
+                "0123456789012345678901234567890123456789";
     assert_true(ctl_place(&p, true, geteuid(), getegid(), out, why, sizeof why) < 0);
 }
 
@@ -182,13 +184,15 @@ static void on_line(void *arg, uint64_t ticket, str line)
         f->held = ticket;
         return;
     }
-    if (f->held) (void)ctl_answer(f->server, f->held, STR("{\"ok\":true,\"held\":true}"));
+    if (f->held)
+        (void)ctl_answer(f->server, f->held, STR("{\"ok\":true,\"held\":true}"));
     f->held = 0;
     text_init(&t);
     if (str_eqz(line, "long")) {
         json_open(&t, '{');
         json_kv(&t, "ok", STR("true"));
-        for (int i = 0; i < 20000; i++) json_kv(&t, "key", STR("0123456789012345678901234567890123456789"));
+        for (int i = 0; i < 20000; i++)
+            json_kv(&t, "key", STR("0123456789012345678901234567890123456789"));
         json_close(&t, '}');
     } else {
         json_open(&t, '{');
@@ -240,13 +244,15 @@ static void *ask_main(void *arg)
 {
     struct asker *a = arg;
     a->rc = ctl_ask(&a->how, &a->answer, a->why, sizeof a->why);
-    if (a->stop) loop_stop(a->stop);
+    if (a->stop)
+        loop_stop(a->stop);
     return NULL;
 }
 
 static void ask(struct fixture *f, struct asker *a, str request)
 {
-    *a = (struct asker){.how = {.path = f->path, .request = request, .timeout_ms = 10000}, .stop = f->loop};
+    *a = (struct asker){.how = {.path = f->path, .request = request, .timeout_ms = 10000},
+                        .stop = f->loop};
     text_init(&a->answer);
     assert_int_equal(pthread_create(&a->tid, NULL, ask_main, a), 0);
     loop_run(f->loop);
@@ -305,7 +311,8 @@ static void several_clients_in_order(void **state)
     say(b, "go\n");
     turn(&f, 50);
     assert_true(str_eqz(get(b, buf, sizeof buf), "{\"echo\":\"go\"}\n"));
-    assert_true(str_eqz(get(a, buf, sizeof buf), "{\"ok\":true,\"held\":true}\n{\"echo\":\"next\"}\n"));
+    assert_true(
+        str_eqz(get(a, buf, sizeof buf), "{\"ok\":true,\"held\":true}\n{\"echo\":\"next\"}\n"));
     /* One that has gone when its answer comes. */
     say(a, "hold\n");
     turn(&f, 50);
@@ -336,7 +343,8 @@ static void long_requests_are_refused(void **state)
     size_t sent = 0;
     while (sent < CTL_REQUEST_MAX + 1) {
         ssize_t n = send(fd, big + sent, CTL_REQUEST_MAX + 1 - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n > 0) sent += (size_t)n;
+        if (n > 0)
+            sent += (size_t)n;
         turn(&f, 5);
     }
     turn(&f, 50);
@@ -363,7 +371,8 @@ static void too_many_clients(void **state)
     turn(&f, 20);
     str got = get(fds[CTL_CLIENTS_MAX], buf, sizeof buf);
     assert_true(str_find(got, STR("too many clients")) < got.n);
-    for (unsigned i = 0; i <= CTL_CLIENTS_MAX; i++) close(fds[i]);
+    for (unsigned i = 0; i <= CTL_CLIENTS_MAX; i++)
+        close(fds[i]);
     turn(&f, 20);
     close_server(&f);
 }

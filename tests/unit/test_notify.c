@@ -27,19 +27,22 @@ static void manager_open(struct manager *m, bool abstract)
     snprintf(m->path, sizeof m->path, "%s%s/socket", abstract ? "@" : "", dir);
     size_t n = strlen(m->path);
     memcpy(a.sun_path, m->path, n);
-    if (abstract) a.sun_path[0] = '\0';
+    if (abstract)
+        a.sun_path[0] = '\0';
     m->fd = socket(AF_UNIX, SOCK_DGRAM, 0);
     assert_true(m->fd >= 0);
     socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + !abstract);
     assert_int_equal(bind(m->fd, (struct sockaddr *)&a, len), 0);
-    if (abstract) assert_int_equal(rmdir(dir), 0);
+    if (abstract)
+        assert_int_equal(rmdir(dir), 0);
     setenv("NOTIFY_SOCKET", m->path, 1);
 }
 
 static void manager_close(struct manager *m)
 {
     close(m->fd);
-    if (m->path[0] != '/') return;
+    if (m->path[0] != '/')
+        return;
     unlink(m->path);
     *strrchr(m->path, '/') = '\0';
     assert_int_equal(rmdir(m->path), 0);
@@ -93,7 +96,9 @@ static void talks(bool abstract)
     snprintf(want, sizeof want, "READY=1\nSTATUS=serving\nMAINPID=%ld", (long)getpid());
     assert_string_equal(heard(&m, got, sizeof got), want);
     assert_int_equal(notify_reloading(&n), 0);
-    assert_int_equal(sscanf(heard(&m, got, sizeof got), "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=reloading", &usec), 1);
+    assert_int_equal(sscanf(heard(&m, got, sizeof got),
+                            "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=reloading", &usec),
+                     1);
     assert_true(usec > 0);
     assert_int_equal(notify_stopping(&n, "draining"), 0);
     assert_string_equal(heard(&m, got, sizeof got), "STOPPING=1\nSTATUS=draining");
@@ -140,7 +145,8 @@ static void survives_a_manager_that_is_gone_or_deaf(void **state)
     (void)state;
     manager_open(&m, false);
     assert_int_equal(notify_init(&n), 0);
-    while (rc == 0 && sent < 100000) { /* its queue fills: at most a second of waiting, then an error */
+    while (rc == 0 &&
+           sent < 100000) { /* its queue fills: at most a second of waiting, then an error */
         rc = notify_send(&n, "STATUS=%d", sent);
         sent++;
     }
