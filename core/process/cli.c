@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The table of sub-commands, help, usage errors, and the way from argv to a command. */
+#include <fcntl.h>
+
 #include "base/text.h"
 #include "process/answer.h"
 #include "process/cmd.h"
@@ -141,8 +143,17 @@ static int dispatch(const struct cli *cli)
     return cli->command->run(cli);
 }
 
+/* Standard descriptors that the caller closed would be taken by sockets, and then be written to. */
+static void open_standard(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY) < 0)
+            return;
+}
+
 int cli_main(int argc, char **argv)
 {
+    open_standard();
     struct cli cli;
     char why[512];
     int rc = opt_parse(&cli, commands, argc, argv, why, sizeof why), code;

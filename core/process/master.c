@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -163,6 +162,7 @@ static int prepare(struct master *m)
     if (rc)
         return answer_show_fail(m->cli->json, NULL, "%s", why);
     (void)umask(027);
+    privilege_raise_files();
     rc = ctl_lock_take(&m->lock, m->socket, &pid);
     if (rc == E_EXISTS) {
         return answer_show_fail(m->cli->json, NULL, "already running as pid %ld on %s", pid,

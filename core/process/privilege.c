@@ -8,6 +8,7 @@
 #include <pwd.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -69,4 +70,13 @@ int privilege_drop(const struct privilege *p, char *why, size_t cap)
     (void)prctl(PR_SET_DUMPABLE, 1, 0, 0,
                 0); /* /proc/self stays readable for us: we execute /proc/self/exe */
     return 0;
+}
+
+void privilege_raise_files(void)
+{
+    struct rlimit r;
+    if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur >= r.rlim_max)
+        return;
+    r.rlim_cur = r.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &r);
 }

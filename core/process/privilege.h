@@ -21,5 +21,7 @@ int privilege_find(struct privilege *, const char *user, char *why, size_t cap);
  * worker we execute has it too (capabilities(7)). Without it when the kernel refuses: then low
  * ports fail with a clear error. */
 int privilege_drop(const struct privilege *, char *why, size_t cap);
+/* As many descriptors as we may have: each connection takes one or two, each deposit one. */
+void privilege_raise_files(void);
 
 #endif

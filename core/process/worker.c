@@ -5,12 +5,12 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "process/answer.h"
+#include "process/privilege.h"
 #include "process/status_http.h"
 
 #define READ_BLOCK 16384u
@@ -119,16 +119,6 @@ static void on_term(struct ev_loop *ev, ev_signal *sig, int revents)
     worker_stop(sig->data, false);
 }
 
-/* As many descriptors as we may have: each connection takes one, or two. */
-static void raise_limits(void)
-{
-    struct rlimit r;
-    if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur >= r.rlim_max)
-        return;
-    r.rlim_cur = r.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &r);
-}
-
 static void start_signals(struct worker *w)
 {
     static const int ignored[] = {SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGPIPE};
@@ -186,7 +176,7 @@ int worker_main(const struct cli *cli)
     if (!w)
         return 1;
     (void)fcntl((int)fd, F_SETFD, FD_CLOEXEC);
-    raise_limits();
+    privilege_raise_files();
     w->cli = cli;
     w->drain_ms = 30000;
     w->started_ms = loop_wall_ms();

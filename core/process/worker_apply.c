@@ -185,6 +185,8 @@ static bool prepare(struct apply *a, const struct gateway *g)
         refuse_conf(a);
         return false;
     }
+    if (n > pc.threads)
+        log_warn("%u threads were asked for; %u are the most", n, pc.threads);
     w->pipeline = pipeline_new(&pc, w->loop);
     int rc = w->pipeline ? worker_threads_start(w, pc.threads) : -ENOMEM;
     if (rc == 0)

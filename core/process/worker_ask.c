@@ -71,6 +71,8 @@ void worker_status(struct worker *w, struct text *t)
     json_bool(t, w->draining);
     listeners_json(w, t);
     pipeline_status(w->pipeline, t);
+    json_key(t, "upstreams");
+    upstreams_status(pipeline_upstreams(w->pipeline), t);
     text_init(&part);
     pipeline_plugins(w->pipeline, true, &part);
     json_value(t, "plugins", &part);
