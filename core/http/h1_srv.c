@@ -47,7 +47,7 @@ static void refuse(struct h1_conn *c, unsigned status, const char *why)
     struct h1_xchg *x = c->x;
     struct srv_bad bad = {.status = status, .reason = why};
     struct srv_stats *st = &c->c.th->stats;
-    st->bad[srv_bad_index(status)]++;
+    SRV_COUNT(st->bad[srv_bad_index(status)], 1);
     x->bad = true;
     x->st.in_end = true;
     h1_srv_state(c, H1_S_LIVE);
@@ -111,7 +111,7 @@ static bool take_head(struct h1_conn *c, size_t n)
         refuse(c, 413, "Content-Length above the limit");
     } else {
         begin_body(c);
-        c->c.th->stats.requests++;
+        SRV_COUNT(c->c.th->stats.requests, 1);
         h1_srv_state(c, H1_S_LIVE);
         conf->events->head(&x->st);
     }
@@ -266,7 +266,7 @@ void h1_srv_readable(struct ev_loop *ev, ev_io *io, int revents)
         }
         h1_in_filled(&c->in, room, (size_t)n);
         c->read_ms = loop_now_ms(l);
-        c->c.th->stats.bytes_in += (uint64_t)n;
+        SRV_COUNT(c->c.th->stats.bytes_in, (uint64_t)n);
         h1_srv_process(c);
         if ((size_t)n < room) break;
     }
@@ -281,7 +281,7 @@ void h1_srv_read_timeout(struct h1_conn *c)
     switch (c->state) {
     case H1_S_IDLE:
         if (!c->fresh) {
-            st->timeouts_idle++;
+            SRV_COUNT(st->timeouts_idle, 1);
             h1_srv_close(c);
             break;
         }
@@ -294,11 +294,11 @@ void h1_srv_read_timeout(struct h1_conn *c)
         x->st.t_first_ns = loop_now_ns();
         /* fallthrough */
     case H1_S_HEAD:
-        st->timeouts_header++;
+        SRV_COUNT(st->timeouts_header, 1);
         refuse_head(c, 408, "request head not whole in time");
         break;
     case H1_S_LIVE:
-        st->timeouts_body++;
+        SRV_COUNT(st->timeouts_body, 1);
         x->st.in_error = E_TIMEOUT;
         if (!x->discarding) c->c.conf->events->body(&x->st);
         break;

@@ -15,8 +15,8 @@ void h1_srv_state(struct h1_conn *c, enum h1_state s)
     struct srv_stats *st = &c->c.th->stats;
     bool was = c->state == H1_S_IDLE, is = s == H1_S_IDLE;
     if (was != is) {
-        if (is) st->idle++, st->active--;
-        else st->idle--, st->active++;
+        if (is) SRV_COUNT(st->idle, 1), SRV_COUNT(st->active, -1);
+        else SRV_COUNT(st->idle, -1), SRV_COUNT(st->active, 1);
     }
     c->state = (uint8_t)s;
 }
@@ -73,8 +73,8 @@ void h1_srv_close(struct h1_conn *c)
     struct loop *l = loop_of(c);
     struct srv_stats *st = &c->c.th->stats;
     if (c->state == H1_S_DEAD) return;
-    if (c->state == H1_S_IDLE) st->idle--;
-    else st->active--;
+    if (c->state == H1_S_IDLE) SRV_COUNT(st->idle, -1);
+    else SRV_COUNT(st->active, -1);
     c->state = H1_S_DEAD;
     ev_io_stop(l->ev, &c->rd);
     ev_io_stop(l->ev, &c->wr);
@@ -168,7 +168,7 @@ static void on_timer(struct loop *l, struct timer *t)
     struct h1_conn *c = CONTAINER_OF(t, struct h1_conn, timer);
     uint64_t now = loop_now_ms(l);
     if (write_waits(c) && c->c.conf->t_write_ms && c->mark_ms + c->c.conf->t_write_ms <= now) {
-        c->c.th->stats.timeouts_write++;
+        SRV_COUNT(c->c.th->stats.timeouts_write, 1);
         h1_srv_end(c, SRV_TIMEOUT);
         h1_srv_close(c);
         return;
@@ -203,8 +203,8 @@ int h1_srv_accept(struct srv_thread *th, int fd, const struct addr *peer,
     ev_io_init(&c->wr, h1_srv_writable, fd, EV_WRITE);
     c->rd.data = c->wr.data = c;
     ev_io_start(l->ev, &c->rd);
-    th->stats.connections++;
-    th->stats.idle++;
+    SRV_COUNT(th->stats.connections, 1);
+    SRV_COUNT(th->stats.idle, 1);
     h1_srv_arm(c);
     return 0;
 }

@@ -227,7 +227,7 @@ static int write_out(struct h1_conn *c)
         if (sent < 0 && sent != -EAGAIN) return (int)sent;
         if (sent > 0) {
             bufq_drain(&x->out, (uint64_t)sent);
-            c->c.th->stats.bytes_out += (uint64_t)sent;
+            SRV_COUNT(c->c.th->stats.bytes_out, (uint64_t)sent);
         }
         if (sent < 0 || (uint64_t)sent < bytes) { /* full: no further try before it is writable */
             if (sent > 0 || !h1_srv_blocked(c)) c->mark_ms = loop_now_ms(l);

@@ -30,6 +30,17 @@ const struct addr *srv_local(const struct srv_stream *st)
     return a;
 }
 
+const struct addr_ip *srv_local_ip(const struct srv_stream *st)
+{
+    struct srv_conn *c = st->conn;
+    if (c->local.family == 0) {
+        struct addr a;
+        proto(st)->local(c, &a);
+        addr_to_ip(&a, &c->local);
+    }
+    return &c->local;
+}
+
 int srv_head(struct srv_stream *st, const struct http_res *res, bool end)
 {
     return proto(st)->head(st, res, end);
@@ -111,5 +122,6 @@ void srv_thread_close(struct srv_thread *th)
 
 uint32_t srv_thread_active(const struct srv_thread *th)
 {
-    return th->stats.active + th->stats.idle;
+    return atomic_load_explicit(&th->stats.active, memory_order_relaxed) +
+           atomic_load_explicit(&th->stats.idle, memory_order_relaxed);
 }

@@ -6,6 +6,8 @@
 #ifndef HTTP_SRV_H
 #define HTTP_SRV_H
 
+#include <stdatomic.h>
+
 #include "http/msg.h"
 #include "net/addr.h"
 #include "net/loop.h"
@@ -65,6 +67,8 @@ struct srv_stream {
 const struct srv_conf *srv_conf_of(const struct srv_stream *);
 const struct addr_ip *srv_peer(const struct srv_stream *);
 const struct addr *srv_local(const struct srv_stream *);
+/* The same, IP and port only: asked once per connection. */
+const struct addr_ip *srv_local_ip(const struct srv_stream *);
 
 /* Stages the head. Adds Date, framing and Connection; copies what it needs. end: no body follows. Once per stream; E_PHASE else.
  * Informational heads (100..199, not 101) may come before, any number. */
@@ -86,12 +90,12 @@ void srv_abort(struct srv_stream *);
 /* Takes over an accepted socket. conf outlives the connection (ref/unref). */
 int srv_accept(struct loop *, int fd, const struct addr *peer, const struct srv_conf *conf);
 
-/* Of one thread. */
+/* Of one thread; written there, read anywhere. */
 struct srv_stats {
-    uint64_t connections, requests, bad[8]; /* by srv_bad_index */
-    uint64_t bytes_in, bytes_out;
-    uint64_t timeouts_header, timeouts_idle, timeouts_body, timeouts_write;
-    uint32_t active, idle;
+    _Atomic uint64_t connections, requests, bad[8]; /* by srv_bad_index */
+    _Atomic uint64_t bytes_in, bytes_out;
+    _Atomic uint64_t timeouts_header, timeouts_idle, timeouts_body, timeouts_write;
+    _Atomic uint32_t active, idle; /* connections within and between exchanges: together those that are open */
 };
 static inline unsigned srv_bad_index(unsigned status)
 {

@@ -35,7 +35,13 @@ struct srv_conn {
     struct srv_thread *th;
     struct list link; /* in th->conns */
     struct addr_ip peer;
+    struct addr_ip local; /* family 0: not asked yet */
 };
+
+/* One writer: no locked instruction. */
+#define SRV_COUNT(field, n) \
+    atomic_store_explicit(&(field), atomic_load_explicit(&(field), memory_order_relaxed) + (n), \
+                          memory_order_relaxed)
 
 int h1_srv_accept(struct srv_thread *, int fd, const struct addr *peer, const struct srv_conf *);
 

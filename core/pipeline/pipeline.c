@@ -54,7 +54,7 @@ static void collect(void *arg, struct text *out)
         requests += atomic_load_explicit(&p->thr[i]->requests, memory_order_relaxed);
         no_api += atomic_load_explicit(&p->thr[i]->no_api, memory_order_relaxed);
         sum.connections += s->connections;
-        sum.active += s->active;
+        sum.active += s->active + s->idle;
         sum.bytes_in += s->bytes_in;
         sum.bytes_out += s->bytes_out;
         sum.timeouts_header += s->timeouts_header;

@@ -109,9 +109,8 @@ static str ip_text(struct exchange *x, const struct addr_ip *ip, bool quoted)
 /* RFC 7239, as AWS's HTTP APIs send it in place of X-Forwarded-* (semantics 7.2). */
 static int add_forwarded(struct exchange *x)
 {
-    struct addr_ip local;
+    struct addr_ip local = *srv_local_ip(x->st);
 
-    addr_to_ip(srv_local(x->st), &local);
     str v = arena_printf(x->arena, "by=%.*s;for=%.*s;host=%.*s;proto=%.*s", STR_ARG(ip_text(x, &local, true)),
                          STR_ARG(ip_text(x, srv_peer(x->st), true)), STR_ARG(x->req.authority), STR_ARG(x->req.scheme));
     if (!v.p || hdrs_del(&x->req.h, x->arena, HDR_X_FORWARDED_FOR, STR_NONE) < 0 ||
@@ -126,9 +125,8 @@ static int add_forwarded(struct exchange *x)
 
 static str port_text(struct exchange *x)
 {
-    struct addr_ip local;
+    struct addr_ip local = *srv_local_ip(x->st);
 
-    addr_to_ip(srv_local(x->st), &local);
     return arena_printf(x->arena, "%u", local.port);
 }
 

@@ -342,6 +342,23 @@ int kit_connect(struct kit *k)
     return sv[0];
 }
 
+int kit_connect_tcp(struct kit *k)
+{
+    struct addr a, peer;
+    const char *why;
+    bool done;
+    assert_int_equal(addr_parse(&a, STR("127.0.0.1:0"), &why), 0);
+    int lfd = sock_listen(&a, false, 4);
+    assert_true(lfd >= 0);
+    assert_int_equal(sock_local(lfd, &a), 0);
+    int fd = sock_connect(&a, &done), in;
+    assert_true(fd >= 0);
+    while ((in = sock_accept(lfd, &peer)) < 0) usleep(100);
+    close(lfd);
+    assert_int_equal(srv_accept(k->l, in, &peer, &k->conf), 0);
+    return fd;
+}
+
 void kit_turn(struct kit *k)
 {
     for (int i = 0; i < 3; i++) loop_turn(k->l, false);

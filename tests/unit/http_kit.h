@@ -39,6 +39,8 @@ void kit_close(struct kit *); /* asserts that nothing is left */
 void kit_answer(struct kit *, unsigned status, const char *body);
 /* A client's end of a new connection to the server. */
 int kit_connect(struct kit *);
+/* As kit_connect, over TCP on loopback. */
+int kit_connect_tcp(struct kit *);
 /* Turns the loop without waiting until nothing happens. */
 void kit_turn(struct kit *);
 /* Turns the loop until done(arg), at most ms; false: not in time. */

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "http_kit.h"
+#include "net/sock.h"
 
 #define GET "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
 
@@ -337,6 +338,183 @@ static void test_refused_and_slow(void **state)
     kit_close(&k);
 }
 
+/* A target that takes no connection, and one that takes no bytes. */
+static void test_stuck(void **state)
+{
+    static char body[65536];
+    struct kit k;
+    struct text down;
+    int lfd, fd, ufd, fill[8];
+    bool done;
+    (void)state;
+    kit_open(&k);
+    k.mode = KIT_RELAY;
+    k.cli_conf.t_connect_ms = 100;
+    struct addr a;
+    const char *why;
+    assert_int_equal(addr_parse(&a, STR("127.0.0.1:0"), &why), 0);
+    lfd = sock_listen(&a, false, 0); /* a queue of one: further connects hang */
+    assert_int_equal(sock_local(lfd, &a), 0);
+    for (size_t i = 0; i < ARRAY_LEN(fill); i++) fill[i] = sock_connect(&a, &done);
+    kit_sleep(&k, 20);
+    k.pool = cli_pool_new(k.l, &a, &k.cli_conf);
+    text_init(&down);
+    fd = kit_connect(&k);
+    kit_sendz(&k, fd, GET);
+    kit_sleep(&k, 200);
+    kit_recv(fd, &down);
+    assert_true(str_starts(text_str(&down), STR("HTTP/1.1 504 ")));
+    assert_true(logged(&k, "fail -12 stage=0 reused=0 untouched=1 connect timed out"));
+    for (size_t i = 0; i < ARRAY_LEN(fill); i++) close(fill[i]);
+    close(fd), close(lfd);
+    kit_turn(&k);
+    kit_close(&k);
+
+    relay_open(&k, &lfd);
+    k.cli_conf.t_write_ms = 100;
+    fd = kit_connect(&k);
+    kit_sendz(&k, fd, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000000\r\n\r\n");
+    ufd = kit_target_accept(&k, lfd);
+    for (int i = 0; i < 2000 && !logged(&k, "fail"); i++) {
+        (void)send(fd, body, sizeof body, MSG_NOSIGNAL);
+        kit_sleep(&k, 1);
+    }
+    assert_true(logged(&k, "fail -12 stage=1 reused=0 untouched=1 request not taken in time"));
+    down.n = 0;
+    kit_recv(fd, &down);
+    assert_true(str_starts(text_str(&down), STR("HTTP/1.1 504 ")));
+    close(fd), close(ufd), close(lfd);
+    kit_turn(&k);
+    text_fini(&down);
+    kit_close(&k);
+}
+
+/* Calls without the relay: a fresh connection on demand, cancelling at every stage, a unix socket. */
+struct direct {
+    struct cli_call c;
+    struct arena a;
+    unsigned heads, dones, fails;
+    bool cancel_in_head;
+};
+
+static void d_head(struct cli_call *c)
+{
+    struct direct *d = c->upper;
+    d->heads++;
+    if (d->cancel_in_head) cli_cancel(c);
+}
+
+static void d_body(struct cli_call *c)
+{
+    bufq_clear(&c->in);
+    cli_consumed(c);
+}
+
+static void d_done(struct cli_call *c)
+{
+    struct direct *d = c->upper;
+    d->dones++;
+    bufq_clear(&c->in);
+    assert_int_equal(cli_send(c, NULL, true), E_GONE);
+    cli_cancel(c); /* nothing to cancel */
+}
+
+static void d_fail(struct cli_call *c, const struct cli_fail *f)
+{
+    struct direct *d = c->upper;
+    (void)f;
+    d->fails++;
+    bufq_clear(&c->in);
+}
+
+static int d_start(struct kit *k, struct direct *d, bool fresh)
+{
+    static const struct cli_events ev = {.head = d_head, .body = d_body, .done = d_done, .fail = d_fail};
+    struct http_req req = {.method = M_GET, .method_name = STR("GET"), .path = STR("/")};
+    memset(d, 0, sizeof *d);
+    arena_init(&d->a, NULL);
+    d->c = (struct cli_call){.loop = k->l, .arena = &d->a, .ev = &ev, .upper = d};
+    return cli_start(&d->c, k->pool, &req, STR("h"), fresh);
+}
+
+static void test_direct(void **state)
+{
+    static const char ok[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    struct kit k;
+    struct direct d;
+    int lfd, ufd, ufd2;
+    (void)state;
+    relay_open(&k, &lfd);
+    k.cli_conf.pool_max = 1;
+    assert_int_equal(d_start(&k, &d, false), 0);
+    ufd = kit_target_accept(&k, lfd);
+    struct direct second;
+    assert_int_equal(d_start(&k, &second, false), E_LIMIT);
+    arena_fini(&second.a);
+    kit_sendz(&k, ufd, ok);
+    kit_sleep(&k, 10);
+    assert_int_equal(d.heads + d.dones, 2);
+    assert_true(d.c.t_connected_ns && d.c.t_sent_ns >= d.c.t_connected_ns && d.c.t_first_ns >= d.c.t_sent_ns);
+    arena_fini(&d.a);
+    /* The idle one has to go for a fresh one: the pool holds one only. */
+    assert_int_equal(d_start(&k, &d, true), 0);
+    ufd2 = kit_target_accept(&k, lfd);
+    assert_int_equal(cli_pool_stats(k.pool).connects, 2);
+    /* Cancelled while it waits for the answer. */
+    cli_cancel(&d.c);
+    cli_cancel(&d.c);
+    arena_fini(&d.a);
+    close(ufd), close(ufd2);
+    /* Cancelled before the connection is there. */
+    assert_int_equal(d_start(&k, &d, false), 0);
+    cli_cancel(&d.c);
+    arena_fini(&d.a);
+    kit_turn(&k);
+    close(kit_target_accept(&k, lfd));
+    /* Cancelled inside an event. */
+    assert_int_equal(d_start(&k, &d, false), 0);
+    d.cancel_in_head = true;
+    ufd = kit_target_accept(&k, lfd);
+    kit_sendz(&k, ufd, ok);
+    kit_sleep(&k, 10);
+    assert_int_equal(d.heads, 1);
+    assert_int_equal(d.dones + d.fails, 0);
+    assert_int_equal(cli_pool_stats(k.pool).busy + cli_pool_stats(k.pool).idle, 0);
+    arena_fini(&d.a);
+    close(ufd), close(lfd);
+    cli_pool_retire(k.pool);
+    /* A unix socket: connected at once. */
+    char path[64];
+    struct addr a;
+    const char *why;
+    snprintf(path, sizeof path, "unix:/tmp/sallyport-test-%ld.cli", (long)getpid());
+    unlink(path + 5);
+    assert_int_equal(addr_parse(&a, str_z(path), &why), 0);
+    lfd = sock_listen(&a, false, 4);
+    assert_true(lfd >= 0);
+    k.pool = cli_pool_new(k.l, &a, &k.cli_conf);
+    assert_int_equal(d_start(&k, &d, false), 0);
+    ufd = kit_target_accept(&k, lfd);
+    kit_sendz(&k, ufd, ok);
+    assert_int_equal(d.dones, 1);
+    arena_fini(&d.a);
+    close(ufd), close(lfd);
+    unlink(path + 5);
+    kit_turn(&k);
+    assert_int_equal(d_start(&k, &d, false), 0); /* nobody there: told later, not inside the call */
+    assert_int_equal(d.fails, 0);
+    loop_flush(k.l);
+    assert_int_equal(d.fails, 1);
+    arena_fini(&d.a);
+    /* Bytes that would break the request. */
+    struct http_req bad = {.method = M_GET, .method_name = STR("GET"), .path = STR("/ HTTP/1.1\r\nX: y")};
+    arena_init(&d.a, NULL);
+    d.c.arena = &d.a;
+    assert_int_equal(cli_start(&d.c, k.pool, &bad, STR("h"), false), E_ARG);
+    arena_fini(&d.a);
+    kit_close(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -346,6 +524,8 @@ int main(void)
         cmocka_unit_test(test_idle),
         cmocka_unit_test(test_pool_limits),
         cmocka_unit_test(test_refused_and_slow),
+        cmocka_unit_test(test_stuck),
+        cmocka_unit_test(test_direct),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How exchanges of the HTTP/1 server end: refusals, limits, timeouts, lingering, clients that go, answers that are cut. */
+#include <errno.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -400,6 +401,48 @@ static void test_answer_rules(void **state)
     kit_close(&k);
 }
 
+/* Over TCP: a reset is noticed at once, and an answer that only the connection's end would end is reset when it is cut. */
+static void test_resets(void **state)
+{
+    struct linger now = {.l_onoff = 1, .l_linger = 0};
+    struct http_res res = {.status = 200, .has_body = true, .content_length = BODY_UNKNOWN};
+    struct bufq q;
+    struct kit k;
+    char b[512];
+    (void)state;
+    kit_open(&k);
+    k.mode = KIT_HOLD;
+    bufq_init(&q);
+    int fd = kit_connect_tcp(&k);
+    kit_sendz(&k, fd, "GET /1 HTTP/1.1\r\nHost: h\r\n\r\n");
+    kit_sleep(&k, 20);
+    assert_non_null(k.held);
+    assert_int_equal(srv_peer(k.held)->family, AF_INET);
+    assert_int_equal(srv_local(k.held)->u.sa.sa_family, AF_INET);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now), 0);
+    close(fd);
+    kit_sleep(&k, 20);
+    assert_true(has_bad(&k, "head GET /1\nend gone\n"));
+    for (int minor = 0; minor < 2; minor++) {
+        fd = kit_connect_tcp(&k);
+        kit_sendz(&k, fd, minor ? "GET /2 HTTP/1.1\r\nHost: h\r\n\r\n" : "GET /2 HTTP/1.0\r\n\r\n");
+        kit_sleep(&k, 20);
+        assert_int_equal(srv_head(k.held, &res, false), 0);
+        assert_int_equal(bufq_push(&q, (struct slice){.p = "part", .n = 4}), 0);
+        assert_int_equal(srv_body(k.held, &q, false), 0);
+        loop_flush(k.l);
+        kit_sleep(&k, 20);
+        srv_abort(k.held);
+        loop_flush(k.l);
+        ssize_t n = recv(fd, b, sizeof b, 0);
+        if (n > 0) n = recv(fd, b, sizeof b, 0);
+        assert_int_equal(n, minor ? 0 : -1);
+        assert_true(minor || errno == ECONNRESET);
+        close(fd);
+    }
+    kit_close(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -412,6 +455,7 @@ int main(void)
         cmocka_unit_test(test_timeouts),
         cmocka_unit_test(test_slow),
         cmocka_unit_test(test_answer_rules),
+        cmocka_unit_test(test_resets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
