@@ -180,9 +180,11 @@ void params_read(struct doc *doc, struct api_method *m, const struct node *map)
         *p = (struct param_map){.node = map->items[i]};
         if (!read_to(doc, map->keys[i], map->items[i], p) || !read_from(doc, m, map->items[i], p))
             continue;
-        if (p->to_place == P_PATH && !in_uri(in, p->to))
-            doc_key_error(doc, map->keys[i], map->items[i], "a {name} of the URI",
-                          "the URI has no '{%.*s}'", STR_ARG(p->to));
+        if (p->to_place == P_PATH && !in_uri(in, p->to)) {
+            node_warn(doc->ld->diag, doc->ld->tree, map->keys[i], NULL,
+                      "the URI has no '{%.*s}': the mapping has no effect", STR_ARG(p->to));
+            continue;
+        }
         in->param_count++;
     }
     if (in->params && doc->ld->diag->errors == before)

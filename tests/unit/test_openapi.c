@@ -91,6 +91,7 @@ static void integrations(void **state)
                   "            integration.request.header.X-B: context.requestId\n"
                   "            integration.request.querystring.c: method.request.header.C\n"
                   "            integration.request.querystring.d: stageVariables.host\n"
+                  "            integration.request.path.unused: method.request.path.id\n"
                   "      get:\n"
                   "        x-amazon-apigateway-integration: {type: http_proxy, httpMethod: GET, "
                   "uri: \"https://[::1]:8443\", connectionType: VPC_LINK, connectionId: link-1}\n"
@@ -106,6 +107,8 @@ static void integrations(void **state)
     assert_string_equal(parts(in->authority_parts, in->authority_part_count), "http://|$host");
     assert_string_equal(parts(in->parts, in->part_count), "/x/|{id}|/${other}/|{tail}|?v=|$v");
     assert_int_equal(in->param_count, 6);
+    bed_said(&b, "warning: openapi.paths['/pets/{id}/{rest+}']");
+    bed_said(&b, "the URI has no '{unused}': the mapping has no effect");
     assert_int_equal(in->params[0].to_place, P_PATH);
     assert_str(in->params[0].from, "rest");
     assert_int_equal(in->params[1].from_place, P_STATIC);
