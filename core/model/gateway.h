@@ -81,6 +81,7 @@ struct gateway {
     str log_level, log_format, log_to;
     str aws_region, aws_account;
     str resolver_servers;
+    /* Times in milliseconds, as everywhere here. */
     int64_t resolver_timeout, resolver_tries, resolver_ttl_min, resolver_ttl_max, resolver_ttl_negative;
     struct gw_upstream *upstreams;
     unsigned upstream_count;
