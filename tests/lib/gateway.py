@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gateway under test: writes its conf, runs the real binary, waits until it serves, stops it by its pid."""
+import collections
 import json
 import os
 import re
@@ -33,10 +34,18 @@ def sanitized():
     return sanitized.known
 
 
+RECENT = collections.deque(maxlen=200)  # ports given out lately: the kernel may offer the same one again
+
+
 def free_port(host="127.0.0.1"):
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as s:
-        s.bind((host, 0))
-        return s.getsockname()[1]
+    for _ in range(50):
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as s:
+            s.bind((host, 0))
+            port = s.getsockname()[1]
+        if port not in RECENT:
+            RECENT.append(port)
+            return port
+    raise AssertionError("no free port")
 
 
 def run_binary(*args, timeout=60, env=None, stdin=None):
