@@ -35,7 +35,7 @@ struct h1_body {
     uint8_t kind, state, digits;
     uint32_t line;         /* bytes of the chunk-size line so far */
     uint32_t extensions;   /* bytes of chunk extensions, all of them */
-    const char *end;       /* where the last body byte was put: nobody has seen what stands behind */
+    const char *end;       /* of the last body byte put: nobody has seen what stands behind */
     uint64_t left;         /* of the body (H1_LENGTH) or the chunk */
     uint64_t total, limit; /* decoded bytes; at most, 0: no limit */
     char *text;            /* trailer section so far, in the arena */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HTTP/1 server connections: reading, requests to events, what a timeout or a closed client means. */
+/* HTTP/1 server connections: reading, requests to events, what timeouts and closed clients mean. */
 #include "http/h1_srv.h"
 
 #include "http/h1_guard.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The HTTP/1 client side behind the relay: answers at every split, targets that lie or stall, pools. */
+/* The HTTP/1 client behind the relay: answers at every split, targets that lie or stall, pools. */
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -389,7 +389,8 @@ static void test_stuck(void **state)
     kit_close(&k);
 }
 
-/* Calls without the relay: a fresh connection on demand, cancelling at every stage, a unix socket. */
+/* Calls without the relay: a fresh connection on demand, cancelling at every stage, a unix socket.
+ */
 struct direct {
     struct cli_call c;
     struct arena a;
@@ -429,7 +430,8 @@ static void d_fail(struct cli_call *c, const struct cli_fail *f)
 
 static int d_start(struct kit *k, struct direct *d, bool fresh)
 {
-    static const struct cli_events ev = {.head = d_head, .body = d_body, .done = d_done, .fail = d_fail};
+    static const struct cli_events ev = {
+        .head = d_head, .body = d_body, .done = d_done, .fail = d_fail};
     struct http_req req = {.method = M_GET, .method_name = STR("GET"), .path = STR("/")};
     memset(d, 0, sizeof *d);
     arena_init(&d->a, NULL);
@@ -454,7 +456,8 @@ static void test_direct(void **state)
     kit_sendz(&k, ufd, ok);
     kit_sleep(&k, 10);
     assert_int_equal(d.heads + d.dones, 2);
-    assert_true(d.c.t_connected_ns && d.c.t_sent_ns >= d.c.t_connected_ns && d.c.t_first_ns >= d.c.t_sent_ns);
+    assert_true(d.c.t_connected_ns && d.c.t_sent_ns >= d.c.t_connected_ns &&
+                d.c.t_first_ns >= d.c.t_sent_ns);
     arena_fini(&d.a);
     /* The idle one has to go for a fresh one: the pool holds one only. */
     assert_int_equal(d_start(&k, &d, true), 0);
@@ -507,7 +510,8 @@ static void test_direct(void **state)
     assert_int_equal(d.fails, 1);
     arena_fini(&d.a);
     /* Bytes that would break the request. */
-    struct http_req bad = {.method = M_GET, .method_name = STR("GET"), .path = STR("/ HTTP/1.1\r\nX: y")};
+    struct http_req bad = {
+        .method = M_GET, .method_name = STR("GET"), .path = STR("/ HTTP/1.1\r\nX: y")};
     arena_init(&d.a, NULL);
     d.c.arena = &d.a;
     assert_int_equal(cli_start(&d.c, k.pool, &bad, STR("h"), false), E_ARG);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How exchanges of the HTTP/1 server end: refusals, limits, timeouts, lingering, clients that go, answers that are cut. */
+/* How exchanges of the HTTP/1 server end: refused, cut, timed out, by clients that go, lingering. */
 #include <errno.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -401,7 +401,8 @@ static void test_answer_rules(void **state)
     kit_close(&k);
 }
 
-/* Over TCP: a reset is noticed at once, and an answer that only the connection's end would end is reset when it is cut. */
+/* Over TCP: a reset is noticed at once, and an answer that only the connection's end would end is
+ * reset when it is cut. */
 static void test_resets(void **state)
 {
     struct linger now = {.l_onoff = 1, .l_linger = 0};
