@@ -159,6 +159,7 @@ static int run(struct worker *w, int fd)
     ev_signal_stop(w->loop->ev, &w->term);
     if (w->pipeline)
         pipeline_free(w->pipeline);
+    worker_threads_free(w);
     chan_fini(&w->chan);
     loop_free(w->loop);
     return w->code;

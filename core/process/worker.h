@@ -93,6 +93,8 @@ void worker_apply(struct worker *, uint64_t id);
 int worker_each(struct worker *, void (*fn)(struct wthread *, void *),
                 void (*done)(struct worker *, void *), void *arg) MUST_USE;
 int worker_threads_start(struct worker *, unsigned n) MUST_USE; /* 0 or -errno: none runs then */
+/* The loops themselves, when no plugin has a thread left that could still post to one. */
+void worker_threads_free(struct worker *);
 void worker_threads_join(struct worker *);                      /* they have been told to stop */
 unsigned worker_cores(void);
 

@@ -116,10 +116,16 @@ void worker_threads_join(struct worker *w)
         if (t->running)
             pthread_join(t->tid, NULL);
         t->running = false;
-        loop_free(t->loop);
-        t->loop = NULL;
     }
     w->thread_count = 0;
+}
+
+void worker_threads_free(struct worker *w)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(w->threads); i++) {
+        loop_free(w->threads[i].loop);
+        w->threads[i].loop = NULL;
+    }
 }
 
 unsigned worker_cores(void)
