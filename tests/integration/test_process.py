@@ -42,7 +42,7 @@ def test_a_killed_worker_is_restarted_on_the_same_sockets(gw, number):
     with gw.connect() as c:  # the socket never closed: this waits in its queue
         assert c.ask().status == 200
     assert gw.worker != old
-    assert "signal %d" % number in gw.log() or signal.Signals(number).name in gw.log()
+    gw.wait_log("signal %d" % number, signal.Signals(number).name)
     assert gw.reload().returncode == 0
 
 

@@ -257,7 +257,7 @@ def test_sighup(make):
     gw.signal(signal.SIGHUP)
     assert gw.wait_state("READY=1")  # ready again, with the old conf
     assert gw.ask().body == b"two"
-    assert "thraeds" in gw.log()
+    gw.wait_log("thraeds")
 
 
 def test_an_unchanged_conf_keeps_units_and_pools(make):

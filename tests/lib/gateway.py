@@ -260,6 +260,10 @@ class Gateway:
         except OSError:
             return ""
 
+    def wait_log(self, *texts, timeout=10.0):
+        """Any of the texts in the log, which has a writer of its own and may come a little later."""
+        wait_until(lambda: any(t in self.log() for t in texts), timeout * SLOW, "%r in the log" % (texts,))
+
     def pids(self):
         """Processes below the master."""
         out, todo = [], children(self.pid)
