@@ -15,7 +15,7 @@ static void defaults(void **state)
     assert_int_equal(b.gw->listener_count, 1);
     assert_str(b.gw->listeners[0].text, "127.0.0.1:8080");
     assert_str(b.gw->listeners[0].name, "127.0.0.1:8080");
-    assert_false(b.gw->listeners[0].reuseport);
+    assert_true(b.gw->listeners[0].reuseport);
     assert_false(b.gw->has_status);
     assert_int_equal(b.gw->threads, 0);
     assert_int_equal(b.gw->limits.header_block, 32 << 10);
