@@ -159,6 +159,7 @@ void x_resume_main(struct exchange *, sp_verdict);   /* the blocked hook's conti
 sp_verdict x_call(struct exchange *, const struct hook_ref *, sp_fn, enum x_where, struct sp_call *);
 void x_call_init(struct exchange *, const struct hook_ref *, unsigned point, struct sp_call *);
 bool x_outstanding(const struct exchange *, const struct entry *, enum x_where);
+void x_log_hooks(struct exchange *);
 void x_misuse(struct exchange *, const struct hook_ref *, const char *fmt, ...) PRINTF(3, 4);
 void x_to_response(struct exchange *, unsigned stop_pos); /* a response is set: run ③ */
 void x_abort(struct exchange *, const char *why);

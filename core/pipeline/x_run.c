@@ -255,12 +255,61 @@ static bool apply_main(struct exchange *x, const struct hook_ref *h, unsigned po
     }
 }
 
+static inline void chain_begin(struct exchange *x, unsigned point, struct sp_call *c)
+{
+    *c = (struct sp_call){.size = sizeof(*c), .point = (uint16_t)point, .x = (struct sp_exchange *)x};
+    c->attempt = x->attempt;
+}
+
+/* A hook of the main chain, where nothing else of the exchange runs: what x_call does, without what only nesting needs. */
+static inline sp_verdict chain_call(struct exchange *x, const struct hook_ref *h, struct sp_call *c)
+{
+    const struct entry *e = h->e;
+    struct sp_module *m = e->mod;
+    sp_verdict v;
+
+    c->module = m;
+    c->conf = h->conf;
+    c->state = m->state;
+    c->thread_state = m->thread_state[x->loop->id];
+    c->ctx = NULL;
+    if (UNLIKELY((e->ctx_size || e->has_end) && !call_ctx(x, e, c)))
+        return x_call(x, h, h->fn, W_MAIN, c); /* reports it */
+    x->cur = h;
+    x->cur_point = (uint8_t)c->point;
+    x->cur_where = W_MAIN;
+    x->cur_shadow = e->shadow;
+    x->cur_live = true;
+    x->pt->crumb.entry = e;
+    v = h->fn(c);
+    if (UNLIKELY(v != SP_NEXT || x->responded))
+        v = verdict_check(x, h, W_MAIN, v);
+    x->responded = false;
+    return v;
+}
+
+static inline void chain_end(struct exchange *x)
+{
+    x->cur = NULL;
+    x->cur_point = 0;
+    x->cur_shadow = false;
+    x->cur_live = false;
+    x->pt->crumb.entry = NULL;
+}
+
+/* Runs the chain of a point from the cursor on; true: it is through. */
 /* Runs the chain of a point from the cursor on; true: it is through. */
 static bool run_chain(struct exchange *x, unsigned point)
 {
     const struct chain *c = &x->chains->at[point];
     struct sp_call call;
 
+    if (x->cursor >= c->n)
+        return true;
+    chain_begin(x, point, &call);
+    x->pt->crumb.x = x;
+    x->pt->crumb.point = point;
+    x->responded = false;
     while (x->cursor < c->n) {
         const struct hook_ref *h = &c->v[x->cursor];
 
@@ -268,14 +317,31 @@ static bool run_chain(struct exchange *x, unsigned point)
             x->cursor++;
             continue;
         }
-        x_call_init(x, h, point, &call);
-        sp_verdict v = x_call(x, h, h->fn, W_MAIN, &call);
-        if (x->aborted || x->ended)
-            return false;
-        if (!apply_main(x, h, point, v))
+        sp_verdict v = chain_call(x, h, &call);
+        if (LIKELY(v == SP_NEXT && !x->aborted)) {
+            x->cursor++;
+            continue;
+        }
+        chain_end(x);
+        if (x->aborted || x->ended || !apply_main(x, h, point, v))
             return false;
     }
+    chain_end(x);
     return true;
+}
+
+void x_log_hooks(struct exchange *x)
+{
+    const struct chain *c = &x->chains->at[SP_HP_LOG];
+    struct sp_call call;
+
+    chain_begin(x, SP_HP_LOG, &call);
+    x->pt->crumb.x = x;
+    x->pt->crumb.point = SP_HP_LOG;
+    x->responded = false;
+    for (unsigned i = 0; i < c->n; i++)
+        chain_call(x, &c->v[i], &call);
+    chain_end(x);
 }
 
 static void run_integration(struct exchange *x)

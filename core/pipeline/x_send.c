@@ -59,18 +59,7 @@ void x_response_headed(struct exchange *x)
     x_send_head(x);
 }
 
-/* LOG hooks forwards, then exchange_end of every entry that ran. */
-static void run_log(struct exchange *x)
-{
-    const struct chain *c = &x->chains->at[SP_HP_LOG];
-    struct sp_call call;
-
-    for (unsigned i = 0; i < c->n; i++) {
-        x_call_init(x, &c->v[i], SP_HP_LOG, &call);
-        x_call(x, &c->v[i], c->v[i].fn, W_MAIN, &call);
-    }
-}
-
+/* exchange_end of every entry that ran. */
 static void run_ends(struct exchange *x)
 {
     const struct entry_set *es = x->unit->entries;
@@ -135,7 +124,7 @@ void x_finish(struct exchange *x, enum srv_end reason)
     x->phase = X_ENDED;
     x_cancel_ops(x);
     if (x->entries) {
-        run_log(x);
+        x_log_hooks(x);
         run_ends(x);
     }
     count(x);
