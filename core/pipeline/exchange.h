@@ -160,6 +160,8 @@ sp_verdict x_call(struct exchange *, const struct hook_ref *, sp_fn, enum x_wher
 void x_call_init(struct exchange *, const struct hook_ref *, unsigned point, struct sp_call *);
 bool x_outstanding(const struct exchange *, const struct entry *, enum x_where);
 void x_log_hooks(struct exchange *);
+/* ATTEMPT hooks in order, up to the first that does not say NEXT: its verdict, and which it was. */
+sp_verdict x_attempt_hooks(struct exchange *, const struct hook_ref **stopped);
 void x_misuse(struct exchange *, const struct hook_ref *, const char *fmt, ...) PRINTF(3, 4);
 void x_to_response(struct exchange *, unsigned stop_pos); /* a response is set: run ③ */
 void x_abort(struct exchange *, const char *why);

@@ -134,23 +134,18 @@ static const struct cli_events events = {.head = on_head, .body = on_body, .done
 /* ATTEMPT hooks see and edit the request of this attempt only. False: one of them ended the exchange. */
 static bool run_attempt_hooks(struct exchange *x)
 {
-    const struct chain *ch = &x->chains->at[SP_HP_ATTEMPT];
-    struct sp_call call;
+    const struct hook_ref *h = NULL;
+    sp_verdict v = x_attempt_hooks(x, &h);
 
-    for (unsigned i = 0; i < ch->n; i++) {
-        x_call_init(x, &ch->v[i], SP_HP_ATTEMPT, &call);
-        sp_verdict v = x_call(x, &ch->v[i], ch->v[i].fn, W_MAIN, &call);
-        if (x->ended || x->aborted)
-            return false;
-        if (v == SP_NEXT)
-            continue;
-        if (v == SP_ABORT)
-            x_abort(x, "a plugin asked for it");
-        else
-            x_to_response(x, ch->v[i].e->pos[x->api_type]);
+    if (x->ended || x->aborted)
         return false;
-    }
-    return true;
+    if (v == SP_NEXT)
+        return true;
+    if (v == SP_ABORT)
+        x_abort(x, "a plugin asked for it");
+    else
+        x_to_response(x, h->e->pos[x->api_type]);
+    return false;
 }
 
 static int start_call(struct exchange *x, const struct upstream_picked *pk)

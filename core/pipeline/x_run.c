@@ -330,6 +330,24 @@ static bool run_chain(struct exchange *x, unsigned point)
     return true;
 }
 
+sp_verdict x_attempt_hooks(struct exchange *x, const struct hook_ref **stopped)
+{
+    const struct chain *c = &x->chains->at[SP_HP_ATTEMPT];
+    sp_verdict v = SP_NEXT;
+    struct sp_call call;
+
+    chain_begin(x, SP_HP_ATTEMPT, &call);
+    x->pt->crumb.x = x;
+    x->pt->crumb.point = SP_HP_ATTEMPT;
+    x->responded = false;
+    for (unsigned i = 0; i < c->n && v == SP_NEXT && !x->aborted; i++) {
+        *stopped = &c->v[i];
+        v = chain_call(x, &c->v[i], &call);
+    }
+    chain_end(x);
+    return v;
+}
+
 void x_log_hooks(struct exchange *x)
 {
     const struct chain *c = &x->chains->at[SP_HP_LOG];
