@@ -350,7 +350,8 @@ const struct schema plugin_table[] = {
     {.key = "on_error",
      .type = S_ENUM,
      .names = on_errors,
-     .doc = "allow: a request goes on past a hook that failed. Refused for guards."},
+     .doc = "allow: a request goes on past a hook that failed, ran out of time or broke a rule; "
+            "logged and counted. Refused for guards."},
     {.key = "on_crash",
      .type = S_ENUM,
      .names = on_crashes,

@@ -55,6 +55,7 @@ static int fill_entry(struct pipeline *p, struct entry_set *es, struct entry *e,
     e->index = (uint16_t)(e - es->v);
     e->timeout_ms = (uint32_t)g->timeout;
     e->shadow = g->shadow;
+    e->allow = g->on_error == 1;
     for (unsigned t = 0; t < API_TYPES; t++) {
         e->pos[t] = ENTRY_UNORDERED;
         for (unsigned k = 0; k < gw->order_count[t]; k++)
@@ -73,6 +74,7 @@ static int fill_entry(struct pipeline *p, struct entry_set *es, struct entry *e,
     str labels[] = {g->use, g->id};
     e->m_misuse = metric_series(p->metrics, p->m_misuse, labels, 2);
     e->m_shadow = metric_series(p->metrics, p->m_shadow, labels, 2);
+    e->m_allowed = metric_series(p->metrics, p->m_allowed, labels, 2);
     return 0;
 }
 

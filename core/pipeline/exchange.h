@@ -37,7 +37,8 @@ struct entry_state { /* of one entry in one exchange */
 struct body_hook {
     const struct hook_ref *h;
     uint8_t mode;
-    bool finished; /* saw END */
+    bool finished; /* saw END, or failed and was passed over */
+    bool edited;   /* has given something else than an earlier chunk */
     uint64_t offset;
 };
 
@@ -158,6 +159,12 @@ void x_run(struct exchange *);                       /* goes on from where it st
 void x_resume_main(struct exchange *, sp_verdict);   /* the blocked hook's continuation answered */
 sp_verdict x_call(struct exchange *, const struct hook_ref *, sp_fn, enum x_where, struct sp_call *);
 void x_call_init(struct exchange *, const struct hook_ref *, unsigned point, struct sp_call *);
+/* on_error: allow. May the exchange go on past a failure of this hook there? Not past an integration, which alone has the answer, nor past
+ * a body hook that has changed a part of the body. */
+bool x_allows(const struct exchange *, const struct hook_ref *, enum x_where, unsigned point);
+void x_pass_over(struct exchange *, const struct hook_ref *, enum x_where, unsigned point, const char *why); /* says and counts it */
+/* Is it this hook that the exchange, or that side's flow, waits for? */
+bool x_waits(const struct exchange *, const struct hook_ref *, enum x_where);
 bool x_outstanding(const struct exchange *, const struct entry *, enum x_where);
 void x_log_hooks(struct exchange *);
 /* ATTEMPT hooks in order, up to the first that does not say NEXT: its verdict, and which it was. */

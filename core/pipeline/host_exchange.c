@@ -2,6 +2,7 @@
 /* The exchange's table: memory, answers, waits, trace; and the host's tables together. */
 #include <stdarg.h>
 
+#include "base/log.h"
 #include "pipeline/exchange.h"
 #include "pipeline/host.h"
 #include "pipeline/host_x.h"
@@ -43,6 +44,8 @@ static sp_status add_slices(struct exchange *x, const struct sp_response *r)
 
         if (s->n > UINT32_MAX)
             return SP_E_LIMIT;
+        if (s->n && !s->p)
+            return SP_E_ARG;
         if (s->buffer)
             rc = bufq_push_ref(&f->in, (struct slice){(struct buf *)s->buffer, s->p, (uint32_t)s->n});
         else
@@ -69,6 +72,10 @@ static sp_verdict hx_respond(struct sp_exchange *sx, const struct sp_response *r
         return SP_RESPOND;
     if (r->status < 200 || r->status > 599 || (r->content_type.n && !hdr_value_ok(r->content_type))) {
         x_misuse(x, x->cur, "respond() with status %u or a malformed content type", r->status);
+        if (x_allows(x, x->cur, x->cur_where, x->cur_point)) {
+            x->responded = false;
+            return SP_ERROR;
+        }
         x_set_gateway_response(x, GW_INTERNAL, STR_NONE);
         return SP_ERROR;
     }
@@ -96,10 +103,16 @@ static sp_verdict hx_respond(struct sp_exchange *sx, const struct sp_response *r
 static sp_verdict fail_v(struct exchange *x, uint32_t type, str message, const char *fmt, va_list ap)
 {
     CHECK_OBJ(x, EXCHANGE_MAGIC);
-    if (!may_answer(x, "fail"))
+    bool allowed = x->cur_live && !x->cur_shadow && x->cur_point != SP_HP_LOG && x_allows(x, x->cur, x->cur_where, x->cur_point);
+    if (!allowed && !may_answer(x, "fail"))
         return SP_ABORT;
-    x->responded = true;
     str detail = arena_vprintf(x->arena, fmt, ap);
+    if (allowed) { /* nothing that is there is replaced */
+        log_warn("plugin %s (entry %.*s), request %.36s: %s: %.*s", x->cur->e->mod->desc.name, STR_ARG(x->cur->e->id), x->request_id,
+                 gw_name((enum gw_type)type), STR_ARG(detail));
+        return SP_ERROR;
+    }
+    x->responded = true;
     x_trace(x, "%s by entry %.*s: %.*s", gw_name((enum gw_type)type), STR_ARG(x->cur->e->id), STR_ARG(detail));
     if (x->cur_shadow)
         return SP_ERROR;

@@ -30,6 +30,8 @@ static void define_metrics(struct pipeline *p)
     p->m_misuse = metric_define(m, METRIC_COUNTER, "sallyport_plugin_misuse_total", "Breaches of the plugin ABI's rules.", entry, 2, NULL, 0);
     p->m_shadow = metric_define(m, METRIC_COUNTER, "sallyport_plugin_shadow_total", "Answers that an entry in shadow mode would have given.",
                                 entry, 2, NULL, 0);
+    p->m_allowed = metric_define(m, METRIC_COUNTER, "sallyport_plugin_allowed_errors_total",
+                                 "Failures of hooks that requests went on past (on_error: allow).", entry, 2, NULL, 0);
 }
 
 static void sample(struct text *out, const char *name, const char *type, const char *help, double v)

@@ -24,10 +24,11 @@ struct entry {
     uint32_t ctx_size;
     uint32_t timeout_ms;         /* bounds every wait of its hooks; 0: the host's bound */
     bool shadow;
+    bool allow;                  /* on_error: allow */
     bool has_end;                /* the module has exchange_end */
     str file;                    /* conf line of the entry, for explain and messages */
     unsigned line;
-    uint32_t m_misuse, m_shadow; /* metric series */
+    uint32_t m_misuse, m_shadow, m_allowed; /* metric series */
 };
 #define ENTRY_UNORDERED UINT16_MAX
 

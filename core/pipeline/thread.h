@@ -61,7 +61,7 @@ struct pipeline {
     struct map confs;   /* live struct conf_obj by their keys */
     struct map refused; /* keys of confs that this build's plugins have refused: told once, not at every place */
     struct publish *publishing;
-    uint32_t m_requests, m_latency, m_integration, m_misuse, m_shadow;
+    uint32_t m_requests, m_latency, m_integration, m_misuse, m_shadow, m_allowed;
     _Atomic unsigned units_live;
     uint64_t published;
 };

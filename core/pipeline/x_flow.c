@@ -86,6 +86,7 @@ static bool pass_on(struct flow *f)
 {
     if (!f->replaced)
         return true;
+    f->hooks[f->at].edited = true;
     bufq_clear(&f->cur);
     if (bufq_move(&f->cur, &f->gave) != 0)
         return false;

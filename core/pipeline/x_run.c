@@ -82,10 +82,43 @@ static bool call_ctx(struct exchange *x, const struct entry *e, struct sp_call *
     return true;
 }
 
-static sp_verdict internal_error(struct exchange *x, const char *why)
+static struct body_hook *body_hook_of(struct exchange *x, const struct hook_ref *h, enum x_where where)
+{
+    struct flow *f = where == W_REQ_BODY ? &x->req_flow : &x->res_flow;
+
+    return where != W_MAIN && f->at < f->hook_count && f->hooks[f->at].h == h ? &f->hooks[f->at] : NULL;
+}
+
+bool x_allows(const struct exchange *x, const struct hook_ref *h, enum x_where where, unsigned point)
+{
+    const struct body_hook *bh = body_hook_of((struct exchange *)x, h, where);
+
+    return h->e->allow && point != SP_HP_INTEGRATION && (where == W_MAIN || (bh && !bh->edited));
+}
+
+void x_pass_over(struct exchange *x, const struct hook_ref *h, enum x_where where, unsigned point, const char *why)
+{
+    struct flow *f = where == W_REQ_BODY ? &x->req_flow : &x->res_flow;
+    struct body_hook *bh = body_hook_of(x, h, where);
+
+    metric_add(x->pt->pipeline->metrics, x->loop->id, h->e->m_allowed, 1);
+    log_warn("plugin %s (entry %.*s) at %s, request %.36s: %s; the request goes on (on_error: allow)", h->e->mod->desc.name,
+             STR_ARG(h->e->id), hook_point_name(point), x->request_id, why);
+    if (!bh)
+        return;
+    bh->finished = true; /* the body goes on as it came, and this hook sees no more of it */
+    f->replaced = f->cut = false;
+    bufq_clear(&f->gave);
+}
+
+static sp_verdict internal_error(struct exchange *x, const struct hook_ref *h, enum x_where where, const char *why)
 {
     if (x->cur_point == SP_HP_LOG)
         return SP_NEXT;
+    if (x_allows(x, h, where, x->cur_point)) {
+        x_pass_over(x, h, where, x->cur_point, why);
+        return SP_NEXT;
+    }
     x_set_gateway_response(x, GW_INTERNAL, STR_NONE);
     x->error_detail = str_z(why);
     return SP_ERROR;
@@ -109,27 +142,30 @@ static sp_verdict verdict_check(struct exchange *x, const struct hook_ref *h, en
     case SP_ERROR:
         if (x->responded)
             return v;
+        if (v == SP_ERROR && x_allows(x, h, where, x->cur_point)) {
+            x_pass_over(x, h, where, x->cur_point, "it failed");
+            return SP_NEXT;
+        }
         x_misuse(x, h, "returned %s without an answer", v == SP_RESPOND ? "RESPOND" : "ERROR");
-        return internal_error(x, "a plugin returned an answer that it did not give");
+        return internal_error(x, h, where, "a plugin returned an answer that it did not give");
     case SP_PENDING:
         if (x->cur_point == SP_HP_LOG || x->cur_point == SP_HP_ATTEMPT) {
             x_misuse(x, h, "returned PENDING where hooks are synchronous");
-            return internal_error(x, "a plugin returned PENDING at a synchronous hook point");
+            return internal_error(x, h, where, "a plugin returned PENDING at a synchronous hook point");
         }
         if (x_outstanding(x, h->e, where))
             return SP_PENDING;
         x_misuse(x, h, "returned PENDING with nothing outstanding");
-        return internal_error(x, "a plugin waits for nothing");
+        return internal_error(x, h, where, "a plugin waits for nothing");
     case SP_ABORT:
         return SP_ABORT;
     default:
         x_misuse(x, h, "returned verdict %d, which does not exist", (int)v);
-        return internal_error(x, "a plugin returned an unknown verdict");
+        return internal_error(x, h, where, "a plugin returned an unknown verdict");
     }
 }
 
-/* Is it this hook that the exchange, or that side's flow, waits for? */
-static bool x_waits(const struct exchange *x, const struct hook_ref *h, enum x_where where)
+bool x_waits(const struct exchange *x, const struct hook_ref *h, enum x_where where)
 {
     const struct flow *f = where == W_REQ_BODY ? &x->req_flow : &x->res_flow;
 
@@ -155,7 +191,7 @@ sp_verdict x_call(struct exchange *x, const struct hook_ref *h, sp_fn fn, enum x
     x->responded = false;
     x->pt->crumb = (struct breadcrumb){h->e, x, point};
     if (UNLIKELY(!call_ctx(x, h->e, c)))
-        x->responded = true, v = internal_error(x, "out of memory for a plugin's context");
+        x->responded = !x_allows(x, h, where, point), v = internal_error(x, h, where, "out of memory for a plugin's context");
     else
         v = fn(c);
     if (UNLIKELY(!x->cur_live))
@@ -297,7 +333,6 @@ static inline void chain_end(struct exchange *x)
     x->pt->crumb.entry = NULL;
 }
 
-/* Runs the chain of a point from the cursor on; true: it is through. */
 /* Runs the chain of a point from the cursor on; true: it is through. */
 static bool run_chain(struct exchange *x, unsigned point)
 {

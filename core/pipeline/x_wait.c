@@ -149,6 +149,13 @@ static void wait_expired(struct xop *op)
         xop_fire(op, SP_EV_TIMEOUT, E_TIMEOUT, 0, NULL, true);
         return;
     }
+    enum x_where where = op->where;
+    if (x_waits(x, h, where) && x_allows(x, h, where, op->point)) {
+        x_pass_over(x, h, where, op->point, "no resume in time");
+        xop_free(op);
+        route_verdict(x, h, where, SP_NEXT);
+        return;
+    }
     log_warn("plugin %s (entry %.*s) at %s, request %.36s: no resume in time", h->e->mod->desc.name, STR_ARG(h->e->id),
              hook_point_name(op->point), x->request_id);
     xop_free(op);

@@ -2,6 +2,7 @@
 """Plugins that break the rules: at run time (tests/plug/misuse.c) and while a conf is compiled (tests/plug/conf-case.c). The gateway
 answers, says who it was, and lives on."""
 import re
+import threading
 import time
 
 import pytest
@@ -9,14 +10,14 @@ import pytest
 import backend as peer
 import prom
 from confgen import doc_api, operation, plain_api, upstream
-from wire import wait_until
+from wire import Closed, wait_until
 
 GONE, ARG, PHASE, LIMIT, NONE, DENIED = -5, -1, -2, -4, -6, -8
 
 
-def misuse(make, case, **how):
+def misuse(make, case, entry=None, **how):
     back = make.backend(peer.ok)
-    conf = {"plugins": [{"use": "misuse", "with": {"case": case}}], "upstreams": [upstream("backend", back)]}
+    conf = {"plugins": [dict({"use": "misuse", "with": {"case": case}}, **entry or {})], "upstreams": [upstream("backend", back)]}
     return make.gateway(conf, [plain_api("plain", "backend")], **how), back
 
 
@@ -150,6 +151,55 @@ def test_an_answer_behind_the_head_breaks_the_connection_off(make):
     answer, closed = gw.raw(b"GET / HTTP/1.0\r\nHost: any.test\r\n\r\n")
     assert closed and (answer is None or answer.body != b"too late")
     assert gw.worker == worker
+
+
+# on_error: allow
+def passed_over(gw):
+    return prom.parse(gw.metrics()).sum("sallyport_plugin_allowed_errors_total", entry="misuse")
+
+
+@pytest.mark.parametrize("case", ["fail", "fail-response", "fail-body", "pending-nothing", "verdict-77", "respond-without",
+                                  "error-without", "respond-status", "never-resume", "pending-attempt"])
+def test_on_error_allow_goes_on_past_a_failure(make, case):
+    gw, back = misuse(make, case, {"on_error": "allow"})
+    with gw.connect() as c:
+        for n in (1, 2):
+            answer = c.ask("POST", body=b"12345678")
+            assert answer.status == 200 and answer.body == b"ok"
+            assert passed_over(gw) == n
+    assert back.last.body == b"12345678"
+    logged(gw, "the request goes on (on_error: allow)")
+    back.check()
+
+
+def test_on_error_allow_keeps_answers(make):
+    gw, _ = misuse(make, "respond-then-next", {"on_error": "allow"})
+    assert gw.ask().status == 203 and passed_over(gw) == 0
+
+
+def test_on_error_allow_never_mixes_an_edited_body_with_the_rest(make):
+    second = threading.Event()
+    gw, back = misuse(make, "fail-edited-body", {"on_error": "allow"})
+    back.program(script=[peer.request(), peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n0123456789"),
+                         peer.wait(second), peer.send(b"0123456789"), peer.hang()])
+    with gw.connect() as c:
+        c.send(b"GET / HTTP/1.1\r\nHost: any.test\r\n\r\n")
+        c.read_head()
+        while b"changed" not in c.stream.buf:
+            c.stream.fill()
+        second.set()
+        with pytest.raises(Closed):
+            while c.stream.fill():
+                pass
+            raise Closed("without its end")
+        assert b"0123456789" not in c.stream.raw and b"0\r\n\r\n" not in c.stream.raw
+    assert passed_over(gw) == 0
+
+
+@pytest.mark.parametrize("case,status", [("fail", 403), ("fail-response", 403), ("error-without", 500), ("never-resume", 504)])
+def test_without_on_error_allow_a_failure_is_the_answer(make, case, status):
+    gw, _ = misuse(make, case, {"on_error": "close"})
+    assert gw.ask().status == status and passed_over(gw) == 0
 
 
 # While a conf is compiled

@@ -142,6 +142,11 @@ static sp_verdict resume_twice(const struct sp_call *call)
     return SP_PENDING;
 }
 
+static sp_verdict fail(const struct sp_call *call)
+{
+    return host->exchange->fail(call->x, SP_GR_ACCESS_DENIED, "a failure for the test");
+}
+
 static sp_verdict never_resume(const struct sp_call *call)
 {
     host->exchange->suspend(call->x, 200, 0, come_back, NULL);
@@ -252,6 +257,10 @@ static const char *const cases[] = {
     "pending-attempt",
     "respond-log",
     "respond-late",
+    "fail",
+    "fail-response",
+    "fail-body",
+    "fail-edited-body",
     NULL,
 };
 static const sp_fn at_request[] = {
@@ -272,6 +281,10 @@ static const sp_fn at_request[] = {
     bounds,
     leave,
     nothing,
+    nothing,
+    nothing,
+    nothing,
+    fail,
     nothing,
     nothing,
     nothing,
@@ -300,14 +313,24 @@ static sp_verdict on_response(const struct sp_call *call)
     if (c->n != 0 &&
         host->exchange->header_set(call->x, SP_SIDE_RESPONSE, 0, SP_STR("X-Misuse"), text) != SP_OK)
         host->core->log(call->module, call->x, SP_LOG_ERROR, "the report could not be set");
-    if (is(call, "respond-late"))
+    if (is(call, "respond-late") || is(call, "fail-body") || is(call, "fail-edited-body"))
         host->body->want(call->x, SP_SIDE_RESPONSE, SP_BODY_STREAM, 0);
-    return SP_NEXT;
+    return is(call, "fail-response") ? fail(call) : SP_NEXT;
 }
 
 /* The head has left: an answer now can only break the connection off. */
 static sp_verdict on_response_body(const struct sp_call *call)
 {
+    struct sp_slice slice = {NULL, "changed", 7};
+
+    if (is(call, "fail-edited-body") && call->chunk->offset > 0)
+        return fail(call);
+    if (is(call, "fail-edited-body") || is(call, "fail-body"))
+        host->body->emit(call->x, SP_SIDE_RESPONSE, &slice, 1, 0);
+    if (is(call, "fail-edited-body"))
+        return SP_NEXT;
+    if (is(call, "fail-body"))
+        return fail(call);
     return respond_text(call, 200, "too late");
 }
 
