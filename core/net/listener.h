@@ -15,6 +15,7 @@ struct listener {
     struct timer retry; /* descriptors ran out: accept again a little later */
     int fd;
     listener_fn fn;
+    bool (*may)(struct listener *); /* asked before each accept; NULL: yes. May pause the listener */
     void *arg;
     bool paused;
     uint64_t accepted, failed; /* written by the thread, read anywhere for metrics (relaxed) */

@@ -107,12 +107,13 @@ struct pipeline *pipeline_new(const struct pipeline_conf *conf, struct loop *mai
     p->breadcrumb = conf->breadcrumb;
     p->metrics = metrics_new(MAX_SERIES);
     p->upstreams = upstreams_new(conf->threads);
+    p->gate = conn_gate_new();
     p->modules = calloc(1, sizeof(*p->modules));
     if (p->modules && module_registry_init(p->modules, host_tables(conf->version), p->metrics, p->upstreams, conf->version) != 0) {
         free(p->modules);
         p->modules = NULL;
     }
-    if (!p->metrics || !p->upstreams || !p->modules) {
+    if (!p->metrics || !p->upstreams || !p->gate || !p->modules) {
         pipeline_free(p);
         return NULL;
     }
@@ -140,6 +141,7 @@ void pipeline_free(struct pipeline *p)
         upstreams_free(p->upstreams);
     if (p->metrics)
         metrics_free(p->metrics);
+    conn_gate_unref(p->gate);
     map_fini(&p->confs);
     map_fini(&p->refused);
     host_thread_leave();

@@ -51,6 +51,10 @@ int pipeline_thread_start(struct pipeline *, struct loop *) MUST_USE;
 void pipeline_thread_stop(struct pipeline *, struct loop *);
 /* An accepted connection of the listener with that canonical address (gw_listener.text). Owns fd. Closes it when the listener is gone. */
 void pipeline_accept(struct loop *, str listener, int fd, const struct addr *peer);
+/* limits.connections: is there room for one more at that listener? Asked before the accept, by every thread on its own: threads that accept
+ * in the same instant can go over the limit, by at most one each. */
+bool pipeline_room(struct loop *, str listener);
+unsigned pipeline_listener_open(const struct pipeline *, str listener); /* connections open now; main thread */
 /* Of the thread: answers say `Connection: close` from now on; how many connections are left; how many exchanges run; close all. */
 void pipeline_thread_drain(struct loop *);
 unsigned pipeline_thread_connections(struct loop *);

@@ -45,12 +45,12 @@ static struct site *build_site(struct snapshot *s, struct diag *d)
     return site_build(s->apis, s->unit_count, s->gateway->tree, d);
 }
 
-static int build_listeners(struct snapshot *s)
+static int build_listeners(const struct pipeline *p, struct snapshot *s)
 {
     const struct gateway *gw = s->gateway;
 
     for (unsigned i = 0; i < gw->listener_count; i++) {
-        s->listeners[i] = pl_listener_new(gw, &gw->listeners[i]);
+        s->listeners[i] = pl_listener_new(p, gw, &gw->listeners[i]);
         if (!s->listeners[i])
             return E_NOMEM;
         s->listener_count = i + 1;
@@ -111,7 +111,7 @@ static void build(struct pipeline *p, struct snapshot *s, struct diag *d)
         if (s->gateway->upstreams[i].tls)
             node_error(d, s->gateway->tree, s->gateway->upstreams[i].node, "http targets", "TLS to upstreams is not supported by this version");
     s->entries = entries_build(p, s->gateway, p->current ? p->current->entries : NULL, d);
-    if (!s->entries || !s->units || !s->listeners || !s->ups || keep_upstreams(p, s) != 0 || build_listeners(s) != 0) {
+    if (!s->entries || !s->units || !s->listeners || !s->ups || keep_upstreams(p, s) != 0 || build_listeners(p, s) != 0) {
         if (d->errors == before)
             diag_error(d, (struct diag_at){0}, "", NULL, "out of memory");
         return;

@@ -6,7 +6,7 @@
 #include "pipeline/pipeline.h"
 #include "pipeline/thread.h"
 
-struct pl_listener *pl_listener_new(const struct gateway *, const struct gw_listener *);
+struct pl_listener *pl_listener_new(const struct pipeline *, const struct gateway *, const struct gw_listener *);
 static inline struct snapshot *snapshot_ref(struct snapshot *s)
 {
     atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);

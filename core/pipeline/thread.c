@@ -78,19 +78,37 @@ void pipeline_thread_stop(struct pipeline *p, struct loop *l)
     free(pt);
 }
 
+static struct pl_listener *find_listener(const struct snapshot *s, str text)
+{
+    for (unsigned i = 0; s && i < s->listener_count; i++)
+        if (str_eq(s->listeners[i]->text, text))
+            return s->listeners[i];
+    return NULL;
+}
+
+bool pipeline_room(struct loop *l, str listener)
+{
+    const struct pl_listener *pl = find_listener(pl_thread_of(l)->snap, listener);
+
+    return !pl || (atomic_load_explicit(&pl->own->open, memory_order_relaxed) < pl->max_own &&
+                   atomic_load_explicit(&pl->all->open, memory_order_relaxed) < pl->max_all);
+}
+
+unsigned pipeline_listener_open(const struct pipeline *p, str listener)
+{
+    const struct pl_listener *pl = find_listener(p->current, listener);
+
+    return pl ? atomic_load_explicit(&pl->own->open, memory_order_relaxed) : 0;
+}
+
 void pipeline_accept(struct loop *l, str listener, int fd, const struct addr *peer)
 {
-    struct pl_thread *pt = pl_thread_of(l);
-    struct snapshot *s = pt->snap;
+    const struct pl_listener *pl = find_listener(pl_thread_of(l)->snap, listener);
 
-    for (unsigned i = 0; s && i < s->listener_count; i++) {
-        if (!str_eq(s->listeners[i]->text, listener))
-            continue;
-        if (srv_accept(l, fd, peer, &s->listeners[i]->conf) != 0)
-            log_warn("a connection could not be taken: out of memory");
-        return;
-    }
-    close(fd);
+    if (!pl)
+        close(fd);
+    else if (srv_accept(l, fd, peer, &pl->conf) != 0)
+        log_warn("a connection could not be taken: out of memory");
 }
 
 void pipeline_thread_drain(struct loop *l)

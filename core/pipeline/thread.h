@@ -31,6 +31,11 @@ struct pl_thread {
     _Atomic uint64_t requests, no_api, misuse, token_gone;
 };
 
+/* How many connections are open; outlives what counts in it. */
+struct conn_gate {
+    _Atomic unsigned refs, open;
+};
+
 /* A listener's limits and timeouts; connections keep theirs. */
 struct pl_listener {
     struct srv_conf conf; /* first */
@@ -39,8 +44,12 @@ struct pl_listener {
     struct cidr *trusted;
     unsigned trusted_count;
     char *memory; /* of the strings and the set */
+    struct conn_gate *own, *all; /* of this address over all generations of the conf, and of all listeners */
+    uint32_t max_own, max_all;
 };
 void pl_listener_unref(struct pl_listener *);
+struct conn_gate *conn_gate_new(void); /* NULL: out of memory */
+void conn_gate_unref(struct conn_gate *);
 
 static inline struct pl_thread *pl_thread_of(struct loop *l) { return l->upper; }
 
@@ -49,6 +58,7 @@ struct pipeline {
     struct module_registry *modules;
     struct upstreams *upstreams;
     struct metrics *metrics;
+    struct conn_gate *gate; /* all connections */
     struct loop *main;
     unsigned threads;
     struct loop *loops[LOOP_MAX]; /* by id, once started */

@@ -78,21 +78,60 @@ void pl_listener_unref(struct pl_listener *l)
 {
     if (atomic_fetch_sub_explicit(&l->refs, 1, memory_order_acq_rel) != 1)
         return;
+    conn_gate_unref(l->own);
+    conn_gate_unref(l->all);
     free(l->memory);
     free(l->trusted);
     free(l);
 }
 
+struct conn_gate *conn_gate_new(void)
+{
+    struct conn_gate *g = calloc(1, sizeof(*g));
+
+    if (g)
+        atomic_init(&g->refs, 1);
+    return g;
+}
+
+static struct conn_gate *gate_ref(struct conn_gate *g)
+{
+    atomic_fetch_add_explicit(&g->refs, 1, memory_order_relaxed);
+    return g;
+}
+
+void conn_gate_unref(struct conn_gate *g)
+{
+    if (g && atomic_fetch_sub_explicit(&g->refs, 1, memory_order_acq_rel) == 1)
+        free(g);
+}
+
+/* The address's gate, which its connections of earlier generations count in too. */
+static struct conn_gate *gate_of(const struct pipeline *p, str text)
+{
+    for (unsigned i = 0; p->current && i < p->current->listener_count; i++)
+        if (str_eq(p->current->listeners[i]->text, text))
+            return gate_ref(p->current->listeners[i]->own);
+    return conn_gate_new();
+}
+
+/* A connection begins, a connection has ended. */
 static void listener_ref_conf(const struct srv_conf *c)
 {
     struct pl_listener *l = (struct pl_listener *)c->upper;
 
     atomic_fetch_add_explicit(&l->refs, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&l->own->open, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&l->all->open, 1, memory_order_relaxed);
 }
 
 static void listener_unref_conf(const struct srv_conf *c)
 {
-    pl_listener_unref((struct pl_listener *)c->upper);
+    struct pl_listener *l = (struct pl_listener *)c->upper;
+
+    atomic_fetch_sub_explicit(&l->own->open, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&l->all->open, 1, memory_order_relaxed);
+    pl_listener_unref(l);
 }
 
 static uint32_t bounded(int64_t v)
@@ -100,14 +139,15 @@ static uint32_t bounded(int64_t v)
     return v < 0 ? 0 : v > UINT32_MAX ? UINT32_MAX : (uint32_t)v;
 }
 
-struct pl_listener *pl_listener_new(const struct gateway *gw, const struct gw_listener *g)
+struct pl_listener *pl_listener_new(const struct pipeline *p, const struct gateway *gw, const struct gw_listener *g)
 {
     struct pl_listener *l = calloc(1, sizeof(*l));
     char *memory = malloc(g->text.n + g->name.n + 2);
     struct cidr *trusted = calloc(gw->trusted_count + 1, sizeof(*trusted));
+    struct conn_gate *own = gate_of(p, g->text);
 
-    if (!l || !memory || !trusted) {
-        free(l), free(memory), free(trusted);
+    if (!l || !memory || !trusted || !own) {
+        free(l), free(memory), free(trusted), conn_gate_unref(own);
         return NULL;
     }
     memcpy(memory, g->text.p, g->text.n);
@@ -118,6 +158,10 @@ struct pl_listener *pl_listener_new(const struct gateway *gw, const struct gw_li
     l->name = str_n(memory + g->text.n, g->name.n);
     l->trusted = trusted;
     l->trusted_count = gw->trusted_count;
+    l->own = own;
+    l->all = gate_ref(p->gate);
+    l->max_own = bounded(g->limits.connections);
+    l->max_all = bounded(gw->limits.connections);
     atomic_init(&l->refs, 1);
     l->conf = (struct srv_conf){
         .events = &exchange_events,

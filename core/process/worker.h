@@ -23,6 +23,8 @@ struct wsocket {
     struct wlistener *owner;
     struct wthread *thread;
     bool on;
+    struct list gated; /* in the thread's: limits.connections are reached, it accepts nothing for now */
+    uint64_t limited; /* how often; written by the thread, read anywhere (relaxed) */
 };
 
 /* An address of the conf. Main thread. */
@@ -45,12 +47,12 @@ struct wthread {
     struct loop *loop;
     /* the thread's own */
     bool started;      /* pipeline_thread_start has succeeded */
-    struct timer gate; /* the connection limit is reached: look again */
+    struct list gated; /* struct wsocket: their connection limit is reached */
+    struct timer gate; /* and they are looked at again */
     struct timer drain;
-    bool gated, draining, closed;
+    bool draining, closed;
     uint64_t drain_from_ms, drain_until_ms, quiet_since_ms;
-    struct mbox_msg drained;           /* to the main thread, once */
-    _Atomic unsigned connection_limit; /* its share of limits.connections */
+    struct mbox_msg drained; /* to the main thread, once */
 };
 
 struct apply;
@@ -103,6 +105,8 @@ unsigned worker_cores(void);
 int worker_listen_plan(struct worker *, const struct gateway *, struct diag *) MUST_USE;
 void worker_listen_cancel(struct worker *);
 void worker_listen_thread(struct wthread *, void *);
+void worker_gate_init(struct wthread *);
+void worker_socket_stop(struct wsocket *); /* its thread */
 void worker_listen_commit(struct worker *);
 void worker_listen_close(struct worker *); /* all; the threads have let go of them */
 /* One socket from the deposits, or bound anew. -errno. */

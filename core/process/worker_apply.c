@@ -101,19 +101,6 @@ static void on_listening(struct worker *w, void *arg)
     end(a);
 }
 
-static void set_limits(struct worker *w, const struct gateway *g)
-{
-    uint64_t share = w->thread_count
-                         ? ((uint64_t)g->limits.connections + w->thread_count - 1) / w->thread_count
-                         : 1;
-    for (unsigned i = 0; i < w->thread_count; i++) {
-        atomic_store_explicit(&w->threads[i].connection_limit,
-                              share > UINT32_MAX ? UINT32_MAX : (unsigned)share,
-                              memory_order_relaxed);
-    }
-    w->drain_ms = (unsigned)g->timeouts.drain;
-}
-
 static int reconf_log(const struct gateway *g, bool first)
 {
     char to[512];
@@ -138,7 +125,7 @@ static void on_published(void *arg, int status, const char *why)
         return;
     }
     const struct gateway *g = snapshot_gateway(pipeline_current(w->pipeline));
-    set_limits(w, g);
+    w->drain_ms = (unsigned)g->timeouts.drain;
     if (reconf_log(g, false) != 0)
         log_error("the log cannot be opened anew: %s", strerror(errno));
     if (worker_each(w, worker_listen_thread, on_listening, a) != 0)

@@ -19,6 +19,14 @@ static uint64_t accepted(const struct wlistener *wl)
     return n;
 }
 
+static uint64_t limited(const struct wlistener *wl)
+{
+    uint64_t n = 0;
+    for (unsigned i = 0; i < wl->nsockets; i++)
+        n += __atomic_load_n(&wl->sockets[i].limited, __ATOMIC_RELAXED);
+    return n;
+}
+
 static void listeners_json(struct worker *w, struct text *t)
 {
     json_key(t, "listeners");
@@ -30,6 +38,8 @@ static void listeners_json(struct worker *w, struct text *t)
         json_kv(t, "address", str_z(wl->text));
         json_kvi(t, "sockets", wl->nfds);
         json_kvi(t, "accepted", (int64_t)accepted(wl));
+        json_kvi(t, "open", pipeline_listener_open(w->pipeline, str_z(wl->text)));
+        json_kvi(t, "limited", (int64_t)limited(wl));
         json_close(t, '}');
     }
     json_close(t, ']');
@@ -87,6 +97,18 @@ static void metric_one(struct text *t, const char *name, const char *type, const
     metric_sample(t, name, value, none);
 }
 
+static void by_listener(struct worker *w, struct text *t, const char *name, const char *type,
+                        const char *help, uint64_t (*value)(const struct wlistener *))
+{
+    metric_head(t, name, type, help);
+    LIST_EACH(&w->listeners, it)
+    {
+        struct wlistener *wl = LIST_ITEM(it, struct wlistener, link);
+        const char *const labels[] = {"listener", wl->text, NULL};
+        metric_sample(t, name, (double)value(wl), labels);
+    }
+}
+
 void worker_metrics(void *arg, struct text *t)
 {
     struct worker *w = arg;
@@ -109,14 +131,10 @@ void worker_metrics(void *arg, struct text *t)
                 "Reloads by result, since the worker started.");
     metric_sample(t, "sallyport_config_reloads_total", (double)w->reloads, ok);
     metric_sample(t, "sallyport_config_reloads_total", (double)w->refused, refused);
-    metric_head(t, "sallyport_accepted_connections_total", "counter",
-                "Connections accepted by listener.");
-    LIST_EACH(&w->listeners, it)
-    {
-        struct wlistener *wl = LIST_ITEM(it, struct wlistener, link);
-        const char *const labels[] = {"listener", wl->text, NULL};
-        metric_sample(t, "sallyport_accepted_connections_total", (double)accepted(wl), labels);
-    }
+    by_listener(w, t, "sallyport_accepted_connections_total", "counter",
+                "Connections accepted by listener.", accepted);
+    by_listener(w, t, "sallyport_connection_limit_reached_total", "counter",
+                "How often a listener paused because limits.connections were reached.", limited);
 }
 
 /* Questions */

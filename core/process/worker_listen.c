@@ -14,53 +14,61 @@
 #define GATE_MS 50u
 
 /* Accepting, on a traffic thread */
-static unsigned thread_limit(const struct wthread *t)
-{
-    return atomic_load_explicit(&t->connection_limit, memory_order_relaxed);
-}
-
-static void gate_all(struct wthread *t, bool pause)
-{
-    LIST_EACH(&t->w->listeners, it)
-    {
-        struct wlistener *wl = LIST_ITEM(it, struct wlistener, link);
-        struct wsocket *s = &wl->sockets[t->id - 1];
-        if (s->on)
-            listener_pause(&s->l, pause);
-    }
-    t->gated = pause;
-}
-
 static void on_gate(struct loop *l, struct timer *timer)
 {
     struct wthread *t = CONTAINER_OF(timer, struct wthread, gate);
-    if (t->draining)
-        return;
-    if (pipeline_thread_connections(l) >= thread_limit(t))
+    LIST_EACH_SAFE(&t->gated, it)
+    {
+        struct wsocket *s = LIST_ITEM(it, struct wsocket, gated);
+        if (!pipeline_room(l, str_z(s->owner->text)))
+            continue;
+        list_del(&s->gated);
+        listener_pause(&s->l, false);
+    }
+    if (!list_empty(&t->gated))
         timer_set(l, timer, GATE_MS);
-    else
-        gate_all(t, false);
+}
+
+/* limits.connections: the rest waits in the kernel's queue, and the thread looks again a little later. */
+static bool may_accept(struct listener *l)
+{
+    struct wsocket *s = l->arg;
+    struct wthread *t = s->thread;
+    if (pipeline_room(l->loop, str_z(s->owner->text)))
+        return true;
+    list_push(&t->gated, &s->gated);
+    __atomic_store_n(&s->limited, s->limited + 1, __ATOMIC_RELAXED);
+    listener_pause(l, true);
+    if (!timer_is_set(&t->gate))
+        timer_set(l->loop, &t->gate, GATE_MS);
+    return false;
 }
 
 static void on_accept(struct listener *l, int fd, const struct addr *peer)
 {
     struct wsocket *s = l->arg;
-    struct wthread *t = s->thread;
     pipeline_accept(l->loop, str_z(s->owner->text), fd, peer);
-    if (pipeline_thread_connections(l->loop) < thread_limit(t) || t->gated)
-        return;
-    gate_all(t, true); /* the rest waits in the kernel's queue */
+}
+
+void worker_gate_init(struct wthread *t)
+{
+    list_init(&t->gated);
     timer_init(&t->gate, on_gate);
-    timer_set(l->loop, &t->gate, GATE_MS);
+}
+
+void worker_socket_stop(struct wsocket *s)
+{
+    listener_stop(&s->l);
+    list_del(&s->gated);
+    s->on = false;
 }
 
 static void socket_start(struct wthread *t, struct wlistener *wl)
 {
     struct wsocket *s = &wl->sockets[t->id - 1];
     listener_start(&s->l, t->loop, wl->fds[wl->nfds > 1 ? t->id - 1 : 0], on_accept, s);
+    s->l.may = may_accept;
     s->on = true;
-    if (t->gated)
-        listener_pause(&s->l, true);
 }
 
 /* The list itself does not change while threads are at it: the main thread waits for them. */
@@ -76,8 +84,7 @@ void worker_listen_thread(struct wthread *t, void *arg)
         if (wl->is_new && !s->on) {
             socket_start(t, wl);
         } else if (!wl->stays && s->on) {
-            listener_stop(&s->l);
-            s->on = false;
+            worker_socket_stop(s);
         }
     }
 }
@@ -155,6 +162,7 @@ static struct wlistener *listener_new(struct worker *w, const struct gw_listener
     wl->nsockets = threads;
     wl->is_new = wl->stays = true;
     for (unsigned i = 0; i < threads; i++) {
+        list_init(&wl->sockets[i].gated);
         wl->sockets[i].owner = wl;
         wl->sockets[i].thread = &w->threads[i];
     }
