@@ -71,6 +71,23 @@ static void target_json(const struct upstream *u, unsigned i, struct text *t)
     json_close(t, '}');
 }
 
+/* draining: a conf before the current one made it, and calls or their connections still hold it. */
+static void upstream_json(const struct upstream *u, bool draining, struct text *t)
+{
+    json_open(t, '{');
+    json_kv(t, "id", u->id);
+    if (draining) {
+        json_key(t, "draining");
+        json_bool(t, true);
+    }
+    json_key(t, "targets");
+    json_open(t, '[');
+    for (unsigned k = 0; k < u->target_count; k++)
+        target_json(u, k, t);
+    json_close(t, ']');
+    json_close(t, '}');
+}
+
 void upstreams_status(struct upstreams *all, struct text *t)
 {
     uint32_t i = 0;
@@ -78,17 +95,9 @@ void upstreams_status(struct upstreams *all, struct text *t)
     void *v;
     json_open(t, '[');
     pthread_mutex_lock(&all->lock);
-    while (map_next(&all->by_id, &i, &id, &v)) {
-        const struct upstream *u = v;
-        json_open(t, '{');
-        json_kv(t, "id", u->id);
-        json_key(t, "targets");
-        json_open(t, '[');
-        for (unsigned k = 0; k < u->target_count; k++)
-            target_json(u, k, t);
-        json_close(t, ']');
-        json_close(t, '}');
-    }
+    while (map_next(&all->by_id, &i, &id, &v))
+        for (const struct upstream *u = v; u; u = u->older)
+            upstream_json(u, u != v, t);
     pthread_mutex_unlock(&all->lock);
     json_close(t, ']');
 }

@@ -139,9 +139,14 @@ def test_an_exchange_keeps_the_unit_it_began_with(make):
         gw.reload()
         fresh = gw.ask("GET", "/x", host="p.test")
         assert (fresh.body, fresh.headers.one("x-version")) == (b"new", "new")
+
+        def known(b):
+            return [u.get("draining", False) for u in gw.status()["upstreams"] if u["targets"][0]["target"] == b.target]
+        assert known(old) == [True] and known(new) == [False]
         go.set()
         got = c.read()
         assert (got.body, got.headers.one("x-version")) == (b"old", "old")
+        wait_until(lambda: known(old) == [], 5, "the old upstream's end")
         assert c.ask("GET", "/x", "p.test").body == b"new"
 
 
