@@ -55,6 +55,8 @@ const char *node_file(const struct node_tree *, const struct node *);
 struct node *node_read(struct node_tree *, struct diag *, const char *name, str text, const struct node_limits *);
 struct node *node_read_yaml(struct node_tree *, struct diag *, const char *name, str text, const struct node_limits *);
 struct node *node_read_json(struct node_tree *, struct diag *, const char *name, str text, const struct node_limits *);
+/* The bytes of a regular file, on the heap, at most max and one more (so that the reader sees that it is too long). NULL with a diag. */
+char *node_file_bytes(struct diag *, const char *path, size_t max, size_t *n) MUST_USE;
 /* Reads a file from disk first (regular file, size-bounded). */
 struct node *node_read_file(struct node_tree *, struct diag *, const char *path, const struct node_limits *);
 

@@ -23,12 +23,11 @@ struct node *node_read(struct node_tree *tree, struct diag *diag, const char *na
                 : node_read_yaml(tree, diag, name, text, limits);
 }
 
-static struct node *refuse(struct diag *diag, const char *path, const char *expected,
-                           const char *what, const char *why)
+static void refuse(struct diag *diag, const char *path, const char *expected, const char *what,
+                   const char *why)
 {
     diag_error(diag, (struct diag_at){.file = path}, NULL, expected, "%s%s%s", what,
                why ? ": " : "", why ? why : "");
-    return NULL;
 }
 
 /* Reads to the end, at most `max` bytes and one more (so that the caller sees a file that is too
@@ -62,29 +61,36 @@ static char *read_all(int fd, size_t max, size_t *n)
     return NULL;
 }
 
-struct node *node_read_file(struct node_tree *tree, struct diag *diag, const char *path,
-                            const struct node_limits *limits)
+char *node_file_bytes(struct diag *diag, const char *path, size_t max, size_t *n)
 {
-    struct node_limits standard = NODE_LIMITS_DEFAULT;
-    size_t max = limits && limits->bytes ? limits->bytes : standard.bytes, n = 0;
-    struct node *root = NULL;
     struct stat st;
     char *text = NULL;
     /* O_NONBLOCK: opening a pipe must not wait for its writer. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0)
-        return refuse(diag, path, NULL, "cannot open the file", strerror(errno));
+    if (fd < 0) {
+        refuse(diag, path, NULL, "cannot open the file", strerror(errno));
+        return NULL;
+    }
     if (fstat(fd, &st) != 0) {
         refuse(diag, path, NULL, "cannot read the file", strerror(errno));
     } else if (!S_ISREG(st.st_mode)) {
         refuse(diag, path, "a regular file",
                S_ISDIR(st.st_mode) ? "this is a directory" : "this is not a file", NULL);
-    } else if (!(text = read_all(fd, max, &n))) {
+    } else if (!(text = read_all(fd, max, n))) {
         refuse(diag, path, NULL, "cannot read the file", strerror(errno));
-    } else {
-        root = node_read(tree, diag, path, str_n(text, n), limits);
     }
-    free(text);
     close(fd);
+    return text;
+}
+
+struct node *node_read_file(struct node_tree *tree, struct diag *diag, const char *path,
+                            const struct node_limits *limits)
+{
+    struct node_limits standard = NODE_LIMITS_DEFAULT;
+    size_t n = 0;
+    char *text = node_file_bytes(diag, path,
+                                 limits && limits->bytes ? limits->bytes : standard.bytes, &n);
+    struct node *root = text ? node_read(tree, diag, path, str_n(text, n), limits) : NULL;
+    free(text);
     return root;
 }

@@ -112,14 +112,19 @@ static void read_found(struct load *ld, struct found *f)
 }
 
 /* Does the file's beginning look like a document? Only decides what is read first. */
-static bool looks_like_document(const char *path)
+static bool looks_like_document(const struct load *ld, const char *path)
 {
     char head[4096];
-    FILE *in = fopen(path, "re");
-    str s = {head, in ? fread(head, 1, sizeof(head), in) : 0};
+    str s;
 
-    if (in)
-        fclose(in);
+    if (keep_file_get(ld->keep, str_z(path), &s)) {
+        s = str_take(s, sizeof(head));
+    } else {
+        FILE *in = fopen(path, "re");
+        s = str_n(head, in ? fread(head, 1, sizeof(head), in) : 0);
+        if (in)
+            fclose(in);
+    }
     if (str_starts(s, STR("api:")) || str_find(s, STR("\napi:")) < s.n ||
         str_find(s, STR("\"api\"")) < s.n)
         return false;
@@ -136,7 +141,7 @@ static void read_all(struct load *ld, struct finder *f)
     gw->apis = LOAD_NEW(ld, struct api *, f->n);
     later = LOAD_NEW(ld, bool, f->n);
     for (unsigned i = 0; gw->apis && later && i < f->n; i++)
-        if (!(later[i] = looks_like_document(f->v[i].path)))
+        if (!(later[i] = looks_like_document(ld, f->v[i].path)))
             read_found(ld, &f->v[i]);
     for (unsigned i = 0; gw->apis && later && i < f->n; i++)
         if (later[i])

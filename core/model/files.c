@@ -75,6 +75,23 @@ static int glob_error(const char *path, int err)
     return err != ENOENT && err != ENOTDIR;
 }
 
+static const char **kept_glob(struct load *ld, const char *pattern, unsigned *count)
+{
+    str all = keep_glob_get(ld->keep, str_z(pattern));
+    unsigned n = 0;
+    const char **v;
+
+    for (size_t i = 0; i < all.n; i++)
+        n += all.p[i] == '\0';
+    v = LOAD_NEW(ld, const char *, n);
+    for (unsigned i = 0; v && i < n; i++) {
+        v[i] = load_str(ld, str_z(all.p)).p;
+        all = str_drop(all, strlen(all.p) + 1);
+    }
+    *count = v ? n : 0;
+    return v;
+}
+
 const char **load_glob(struct load *ld, const struct node *n, unsigned *count)
 {
     const char *pattern = load_path(ld, n), **v = NULL;
@@ -84,6 +101,8 @@ const char **load_glob(struct load *ld, const struct node *n, unsigned *count)
     *count = 0;
     if (!pattern)
         return NULL;
+    if (keep_replays(ld->keep))
+        return kept_glob(ld, pattern, count);
     rc = glob(pattern, GLOB_NOSORT, glob_error, &g);
     if (rc == GLOB_NOMATCH) {
         if (!strpbrk(pattern, "*?["))
@@ -96,27 +115,46 @@ const char **load_glob(struct load *ld, const struct node *n, unsigned *count)
     } else if ((v = LOAD_NEW(ld, const char *, g.gl_pathc)) != NULL) {
         sort_paths(ld, &g, v);
         *count = (unsigned)g.gl_pathc;
+        keep_glob(ld->keep, str_z(pattern), v, *count);
     }
     globfree(&g);
     return v;
 }
 
+static struct node *read_text(struct load *ld, const char *path, str text)
+{
+    const struct node_limits limits = NODE_LIMITS_DEFAULT;
+    struct node *root = node_read(ld->tree, ld->diag, path, text, &limits);
+
+    if (root && map_put(&ld->files, str_z(path), root, NULL))
+        load_nomem(ld);
+    return root;
+}
+
 struct node *load_file(struct load *ld, const char *path, const struct node *from)
 {
-    struct node_limits limits = NODE_LIMITS_DEFAULT;
+    const struct node_limits limits = NODE_LIMITS_DEFAULT;
     struct node *root = map_get(&ld->files, str_z(path));
+    size_t n = 0;
+    char *text;
     struct stat st;
+    str kept;
 
     if (root)
         return root;
+    if (keep_file_get(ld->keep, str_z(path), &kept))
+        return read_text(ld, path, kept);
     if (from && (stat(path, &st) != 0 || !S_ISREG(st.st_mode))) {
         node_error(ld->diag, ld->tree, from, "a readable file", "cannot read '%s': %s", path,
                    errno && access(path, F_OK) != 0 ? strerror(errno) : "not a regular file");
         return NULL;
     }
-    root = node_read_file(ld->tree, ld->diag, path, &limits);
-    if (root && map_put(&ld->files, str_z(path), root, NULL))
-        load_nomem(ld);
+    text = node_file_bytes(ld->diag, path, limits.bytes, &n);
+    if (!text)
+        return NULL;
+    keep_file(ld->keep, str_z(path), str_n(text, n));
+    root = read_text(ld, path, str_n(text, n));
+    free(text);
     return root;
 }
 
@@ -139,11 +177,14 @@ static int read_all(int fd, char *to, size_t max, size_t *n)
 
 str load_bytes(struct load *ld, const char *path, const struct node *n, size_t max)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     char *to = NULL;
     struct stat st;
     size_t got = 0;
+    str kept;
 
+    if (keep_file_get(ld->keep, str_z(path), &kept))
+        return load_str(ld, kept);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 || fstat(fd, &st) != 0) {
         node_error(ld->diag, ld->tree, n, "a readable file", "cannot read '%s': %s", path,
                    strerror(errno));
@@ -158,6 +199,7 @@ str load_bytes(struct load *ld, const char *path, const struct node *n, size_t m
         to = NULL;
     } else {
         to[got] = 0;
+        keep_file(ld->keep, str_z(path), str_n(to, got));
     }
     if (fd >= 0)
         close(fd);

@@ -46,7 +46,12 @@ static void load_all(struct load *ld, const char *path)
 
 struct gateway *gateway_load(const char *path, struct diag *d)
 {
-    struct load ld = {.diag = d, .tree = node_tree_new()};
+    return gateway_load_keep(path, NULL, d);
+}
+
+struct gateway *gateway_load_keep(const char *path, struct keep *keep, struct diag *d)
+{
+    struct load ld = {.diag = d, .tree = node_tree_new(), .keep = keep};
     unsigned before = d->errors;
 
     if (!ld.tree) {

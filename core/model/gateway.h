@@ -102,6 +102,9 @@ struct gateway {
 
 /* Reads the main conf and everything it includes. NULL when anything is wrong; diag holds all of it (and warnings otherwise). */
 struct gateway *gateway_load(const char *path, struct diag *) MUST_USE;
+/* As gateway_load; what is read is recorded in the keep, or comes from it. */
+struct keep;
+struct gateway *gateway_load_keep(const char *path, struct keep *, struct diag *) MUST_USE;
 void gateway_free(struct gateway *);
 const struct gw_upstream *gateway_upstream(const struct gateway *, str id);
 const struct gw_plugin *gateway_plugin(const struct gateway *, str id);

@@ -7,6 +7,7 @@
 #include "base/map.h"
 #include "model/check.h"
 #include "model/gateway.h"
+#include "model/keep.h"
 #include "model/scalar.h"
 #include "model/tables.h"
 
@@ -15,6 +16,7 @@ struct load {
     struct node_tree *tree; /* the main conf's; while an API is read, that API's */
     struct arena *arena;    /* the tree's: everything that the gateway, or the API, holds */
     struct diag *diag;
+    struct keep *keep; /* records what is read, or gives what was read before; may be NULL */
     struct map files; /* path -> root node of every file read into the tree */
     struct map docs;  /* paths of the OpenAPI documents that some API names */
     bool nomem;

@@ -219,6 +219,8 @@ static void end(struct master *m)
     answer_stop_waiters(m);
     ctl_server_free(m->ctl);
     deposits_fini(&m->deposits);
+    if (m->kept >= 0)
+        close(m->kept);
     for (unsigned i = 0; i < ARRAY_LEN(m->signals); i++)
         ev_signal_stop(m->loop->ev, &m->signals[i]);
     children_fini(&m->children);
@@ -228,7 +230,7 @@ static void end(struct master *m)
 
 int master_run(const struct cli *cli)
 {
-    struct master m = {.cli = cli, .lock = {.fd = -1}, .notify = {.fd = -1}, .drain_ms = 30000};
+    struct master m = {.cli = cli, .lock = {.fd = -1}, .notify = {.fd = -1}, .kept = -1, .drain_ms = 30000};
     const struct log_conf lc = {
         .level = LOG_INFO, .format = LOG_TEXT, .to = "stderr", .name = "master"};
     m.started_ms = loop_wall_ms();

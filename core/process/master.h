@@ -53,6 +53,9 @@ struct master {
     char socket[CTL_PATH_MAX];
     ev_signal signals[5];
     struct deposits deposits;
+    int kept;       /* the conf in service (kept.h), or -1 */
+    bool from_disk; /* this worker was told to read the disk */
+    bool disk_next; /* so will the next one: it cannot start with the kept one */
     struct trial *first_trial;
 
     enum worker_state state;

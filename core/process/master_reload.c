@@ -109,8 +109,7 @@ static void on_trial(void *arg, str json)
         return;
     }
     int rc = master_worker_ask(m, "reload", STR_NONE, 0, RELOAD_MS, on_worker_answer);
-    if (rc == E_GONE) { /* it is being started: with the new conf, if it has not read the old one
-                           already */
+    if (rc == E_GONE) { /* it is being started, or waits for its start */
         m->reload.wait_ready = true;
         master_worker_kick(m);
     } else if (rc) {
@@ -162,6 +161,12 @@ void master_reload_ready(struct master *m)
     struct text t;
     if (!m->reload.wait_ready)
         return;
+    if (!m->from_disk) { /* it was on its way already, with the conf before */
+        m->reload.wait_ready = false;
+        if (master_worker_ask(m, "reload", STR_NONE, 0, RELOAD_MS, on_worker_answer) != 0)
+            fail(m, "the worker could not be asked", "");
+        return;
+    }
     text_init(&t);
     answer_open(&t);
     json_kv(&t, "message", STR("a new worker serves with this conf"));
@@ -174,6 +179,8 @@ void master_reload_died(struct master *m, const char *why)
 {
     if (!m->reload.running || m->reload.trial)
         return; /* a trial that runs is not concerned */
+    if (m->reload.wait_ready && !m->from_disk && !m->stopping)
+        return; /* the next one reads the disk */
     fail(m, why, " while it took the conf over");
 }
 

@@ -108,6 +108,7 @@ static void on_ready(struct master *m, str text)
         answer_fini(&a);
     }
     m->state = WORKER_READY;
+    m->disk_next = false;
     m->ready_ms = loop_now_ms(m->loop);
     timer_cancel(&m->deadline);
     m->ever_ready = true;
@@ -136,6 +137,7 @@ static void log_answer(str json)
 static void on_failed(struct master *m, str json)
 {
     m->told_why = true;
+    m->disk_next = !m->from_disk; /* neither way is given up */
     if (!m->ever_ready)
         (void)answer_show(json, m->cli->json);
     else
@@ -155,6 +157,11 @@ static void on_msg(struct chan *c, struct chan_msg *msg)
             close(fd);
         else if (deposit_put(&m->deposits, msg->text, fd) != 0)
             log_error("a listening socket could not be kept");
+    } else if (str_eqz(verb, "kept") && msg->fd >= 0) {
+        if (m->kept >= 0)
+            close(m->kept);
+        m->kept = msg->fd;
+        msg->fd = -1;
     } else if (str_eqz(verb, "withdraw")) {
         char file[DEPOSIT_KEY_MAX];
         const char *path = deposit_file(msg->text, file);
@@ -232,7 +239,7 @@ static void on_worker_end(struct child *c, int status)
 
 static int send_start(struct master *m)
 {
-    char text[80];
+    char text[96];
     int rc = 0;
     LIST_EACH(&m->deposits.all, it)
     {
@@ -240,7 +247,11 @@ static int send_start(struct master *m)
         if (rc == 0)
             rc = chan_send(&m->chan, "deposit", 0, str_z(d->key), d->fd);
     }
-    snprintf(text, sizeof text, "{\"ok\":true,\"restarts\":%llu}", (unsigned long long)m->restarts);
+    if (rc == 0 && m->kept >= 0)
+        rc = chan_send(&m->chan, "kept", 0, STR_NONE, m->kept);
+    m->from_disk = m->kept < 0 || m->disk_next || m->reload.wait_ready;
+    snprintf(text, sizeof text, "{\"ok\":true,\"restarts\":%llu,\"disk\":%d}",
+             (unsigned long long)m->restarts, m->from_disk);
     return rc ? rc : chan_send(&m->chan, "start", 0, str_z(text), -1);
 }
 

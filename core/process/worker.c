@@ -57,6 +57,7 @@ static void on_start(struct worker *w, str text)
     struct answer a;
     if (answer_read(&a, text) == 0) {
         w->restarts = (uint64_t)answer_int(a.root, "restarts", 0);
+        w->from_disk = answer_int(a.root, "disk", 0) != 0;
         answer_fini(&a);
     }
     if (w->serving || w->applying || w->stop_wanted)
@@ -80,6 +81,9 @@ static void on_msg(struct chan *c, struct chan_msg *m)
     if (str_eqz(verb, "deposit") && m->fd >= 0) {
         if (deposit_put(&w->deposits, m->text, m->fd) != 0)
             log_error("a listening socket was lost");
+        m->fd = -1;
+    } else if (str_eqz(verb, "kept") && m->fd >= 0 && w->kept < 0) {
+        w->kept = m->fd;
         m->fd = -1;
     } else if (str_eqz(verb, "start")) {
         on_start(w, m->text);
@@ -155,6 +159,8 @@ static int run(struct worker *w, int fd)
         (void)chan_drain(&w->chan, 1000);
     worker_listen_close(w);
     deposits_fini(&w->deposits);
+    if (w->kept >= 0)
+        close(w->kept);
     status_http_free(w->status);
     ev_signal_stop(w->loop->ev, &w->term);
     if (w->pipeline)
@@ -180,6 +186,7 @@ int worker_main(const struct cli *cli)
     privilege_raise_files();
     w->cli = cli;
     w->drain_ms = 30000;
+    w->kept = -1;
     w->started_ms = loop_wall_ms();
     list_init(&w->listeners);
     deposits_init(&w->deposits);

@@ -64,6 +64,9 @@ struct worker {
     bool chan_up;
     ev_signal term;
     struct deposits deposits; /* given back by the master, not yet used */
+    int kept;                 /* the conf that the worker before us served, or -1 */
+    bool from_disk;           /* the master wants it read from the disk all the same */
+    bool serves_kept;
     struct pipeline *pipeline;
     unsigned thread_count;
     struct wthread threads[LOOP_MAX];

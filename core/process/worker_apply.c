@@ -2,10 +2,12 @@
 /* Taking the conf on disk into service, at the start and on reload: load, compile, bind, publish,
  * accept. What fails before the publication changes nothing. */
 #include <errno.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "pipeline/metric.h"
 #include "process/answer.h"
+#include "process/kept.h"
 #include "process/status_http.h"
 #include "process/worker.h"
 
@@ -14,6 +16,7 @@ struct apply {
     uint64_t id;
     bool first;
     struct diag diag;
+    struct keep *keep; /* the files that it reads, or that the worker before us has read */
     struct snapshot *snap;
     unsigned routes, reused, apis;
     uint64_t t0_ns;
@@ -23,6 +26,7 @@ static void end(struct apply *a)
 {
     struct worker *w = a->w;
     diag_fini(&a->diag);
+    keep_free(a->keep);
     w->applying = NULL;
     free(a);
     if (w->stop_wanted)
@@ -82,6 +86,22 @@ static void write_answer(struct apply *a, struct text *t)
     json_close(t, '}');
 }
 
+/* For the worker that may have to follow us. */
+static void hand_over(struct apply *a)
+{
+    struct worker *w = a->w;
+    w->serves_kept = keep_replays(a->keep);
+    if (w->serves_kept)
+        return; /* the master has it */
+    int fd = kept_write(a->keep);
+    if (fd < 0) {
+        log_error("the conf could not be kept: a worker that follows reads it from the disk");
+        return;
+    }
+    worker_say(w, "kept", 0, STR_NONE, fd);
+    close(fd);
+}
+
 /* Every thread listens as the new conf says. */
 static void on_listening(struct worker *w, void *arg)
 {
@@ -92,6 +112,7 @@ static void on_listening(struct worker *w, void *arg)
     w->loaded_ms = loop_wall_ms();
     w->last_refused = false;
     w->serving = true;
+    hand_over(a);
     if (!a->first)
         w->reloads++;
     text_init(&t);
@@ -216,6 +237,14 @@ static void compile(struct apply *a, struct gateway *g)
         refuse(a, "out of memory");
 }
 
+static struct keep *keep_of(struct worker *w, bool first)
+{
+    struct keep *k = first && w->kept >= 0 && !w->from_disk ? kept_read(w->kept) : NULL;
+    if (k)
+        log_info("serving the conf that the worker before served, as it was read then");
+    return k ? k : keep_new();
+}
+
 void worker_apply(struct worker *w, uint64_t id)
 {
     struct apply *a = w->applying || w->draining ? NULL : calloc(1, sizeof *a);
@@ -235,8 +264,11 @@ void worker_apply(struct worker *w, uint64_t id)
     *a = (struct apply){.w = w, .id = id, .first = id == 0, .t0_ns = loop_now_ns()};
     diag_init(&a->diag);
     w->applying = a;
-    struct gateway *g = gateway_load(w->cli->conf, &a->diag);
-    if (!g) {
+    a->keep = keep_of(w, a->first);
+    struct gateway *g = a->keep ? gateway_load_keep(w->cli->conf, a->keep, &a->diag) : NULL;
+    if (!a->keep) {
+        refuse(a, "out of memory");
+    } else if (!g) {
         refuse_conf(a);
     } else if (a->first && !prepare(a, g)) {
         gateway_free(g);

@@ -64,6 +64,7 @@ static void conf_json(struct worker *w, const struct gateway *g, struct text *t)
     json_kv(t, "file", str_z(w->cli->conf));
     json_kv(t, "hash", str_z(hash));
     answer_time(t, "loaded_at", w->loaded_ms);
+    json_kv(t, "source", w->serves_kept ? STR("kept") : STR("disk"));
     json_kvi(t, "apis", g->api_count);
     json_kvi(t, "routes", snapshot_routes(pipeline_current(w->pipeline)));
     json_close(t, '}');

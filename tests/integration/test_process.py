@@ -12,7 +12,7 @@ import pytest
 
 import backend as peer
 import client
-from confgen import plain_api, upstream
+from confgen import operation, plain_api, upstream
 from gateway import alive, children, free_port, run_binary, sanitized
 from wire import Closed, Stream, request_bytes, response_bytes, wait_until
 
@@ -44,6 +44,62 @@ def test_a_killed_worker_is_restarted_on_the_same_sockets(gw, number):
     assert gw.worker != old
     gw.wait_log("signal %d" % number, signal.Signals(number).name)
     assert gw.reload().returncode == 0
+
+
+def rich(back, word):
+    """A conf of many files: an include, a document, a value from a file."""
+    return {"include": "more/*.yaml", "plugins": [{"use": "headers", "with": {"response": {"set": {"X-Word": "${file:word}"}}}}]}, [
+        {"api": "doc", "definition": "../doc.json", "hosts": [{"name": "*", "base_path": "/doc", "stage": "prod"}],
+         "stages": {"prod": {}}}, plain_api("p", "back")], {
+        "word": word, "more/up.yaml": "upstreams: [{ id: back, targets: [%s] }]\n" % json.dumps(back.target),
+        "doc.json": json.dumps({"openapi": "3.0.1", "info": {"title": "d", "version": "1"}, "paths": {
+            "/x": {"get": operation("http://%s/x" % back.target)}}})}
+
+
+def test_a_restarted_worker_serves_the_conf_in_service_whatever_the_disk_says(make):
+    back = make.backend(peer.ok)
+    conf, apis, files = rich(back, "one")
+    gw = make.gateway(conf, apis, files=files)
+
+    def words():
+        return [gw.ask(target=t).headers.one("x-word") for t in ("/doc/x", "/p")]
+    assert words() == ["one", "one"] and gw.status()["conf"]["source"] == "disk"
+    was = gw.status()["conf"]["hash"]
+    # an edit that nobody has taken into service, and then a broken one
+    for break_it in (lambda: gw.put("word", "two"), lambda: gw.put("sallyport.yaml", "listen: [{ adress: nowhere }\n"),
+                     lambda: [os.unlink(os.path.join(gw.root, f)) for f in ("word", "doc.json", "more/up.yaml", "apis.d/p.yaml")]):
+        break_it()
+        killed(gw, signal.SIGKILL)
+        wait_until(lambda: gw.ask().status == 200, 10, "the next worker")
+        assert words() == ["one", "one"]
+        assert (gw.status()["conf"]["hash"], gw.status()["conf"]["source"]) == (was, "kept")
+    assert "error" in gw.reload(ok=False).stderr
+    assert words() == ["one", "one"]
+    gw.files["word"] = "three"
+    gw.write()
+    gw.reload()
+    assert words() == ["three", "three"] and gw.status()["conf"]["source"] == "disk"
+    gw.put("word", "four")
+    killed(gw, signal.SIGKILL)
+    wait_until(lambda: gw.ask().status == 200, 10, "the next worker")
+    assert words() == ["three", "three"]
+
+
+def test_a_reload_while_no_worker_runs_takes_the_disk(make):
+    back = make.backend(peer.ok)
+    conf, apis, files = rich(back, "one")
+    gw = make.gateway(conf, apis, files=files)
+    for word in ("two", "three", "four"):
+        gw.files["word"] = word
+        gw.write()
+        os.kill(gw.worker, signal.SIGKILL)
+        gw.may_crash = True
+        done = gw.command("reload")  # meets a dead worker, one that starts, or one that has just begun to serve
+        wait_until(lambda: gw.ask(target="/p").status == 200, 15, "a worker")
+        if done.returncode == 0:
+            assert gw.ask(target="/p").headers.one("x-word") == word
+        else:
+            gw.reload()
 
 
 def test_clients_that_connect_while_the_worker_is_dead_are_served(gw):
