@@ -244,7 +244,7 @@ struct unit *unit_compile(struct pipeline *p, struct gateway *gw, struct api *a,
     u->api = api_ref(a);
     u->entries = entries_ref(es);
     u->hash = hash;
-    u->max_body = (uint64_t)gw->limits.body;
+    u->max_body = gw->limits.body ? (uint64_t)gw->limits.body : UINT64_MAX;
     u->aws_strict = gw->aws_strict;
     atomic_fetch_add(&p->units_live, 1);
     u->stages = arena_zalloc(&u->arena, (a->stage_count + 1) * sizeof(*u->stages));

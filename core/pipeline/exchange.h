@@ -99,6 +99,7 @@ struct exchange {
     bool local;          /* the response was made here */
     bool res_ready;      /* x->res is filled */
     bool streaming_local; /* RESPONSE_STREAM: a plugin emits the body */
+    bool rooming;        /* a room callback runs */
     bool responded;      /* respond() or fail() was called in this hook run */
     bool integration_started, integration_done;
     bool head_gone;      /* srv_head accepted */
@@ -131,6 +132,9 @@ struct exchange {
     struct http_res res;  /* to the client */
     struct flow req_flow, res_flow;
     struct list ops;
+    struct bufq *shown;   /* body bytes that were replaced while a hook could still read them */
+    uint64_t given;       /* bytes that a streaming plugin has emitted */
+    const struct hook_ref *streamer;
     struct xvar *vars;
     struct proxy *proxy;
     str host_set;         /* SP_TARGET_HOST */

@@ -40,7 +40,7 @@ static sp_op hb_collect(struct sp_exchange *sx, uint32_t side, uint64_t max, uin
     if (!op)
         return 0;
     f->collect = op;
-    f->max = max && (!x->unit->max_body || max < x->unit->max_body) ? max : x->unit->max_body;
+    f->max = max && max < x->unit->max_body ? max : x->unit->max_body;
     timer_set(x->loop, &op->timer, x_bound_timeout(x, timeout_ms));
     if (side == SP_SIDE_RESPONSE)
         x_response_pump(x);
@@ -67,11 +67,12 @@ static struct bufq *emit_queue(struct exchange *x, uint32_t side)
 
 static sp_status push(struct exchange *x, struct bufq *q, const struct sp_slice *v, uint32_t nv)
 {
+    for (uint32_t i = 0; i < nv; i++) /* all of it or nothing */
+        if (v[i].n > UINT32_MAX || (v[i].n && !v[i].p))
+            return SP_E_ARG;
     for (uint32_t i = 0; i < nv; i++) {
         int rc = 0;
 
-        if (v[i].n > UINT32_MAX || (v[i].n && !v[i].p))
-            return SP_E_ARG;
         if (v[i].n && v[i].buffer)
             rc = bufq_push_ref(q, (struct slice){(struct buf *)v[i].buffer, v[i].p, (uint32_t)v[i].n});
         else if (v[i].n)
@@ -97,9 +98,12 @@ static sp_status hb_emit(struct sp_exchange *sx, uint32_t side, const struct sp_
         return SP_E_PHASE;
     if (x->cur_shadow)
         return SP_OK;
+    uint64_t before = q->bytes;
     rc = push(x, q, v, nv);
     if (rc)
         return rc;
+    if (q == &f->in)
+        x->given += q->bytes - before;
     if (q == &f->gave) {
         f->replaced = true;
         f->cut |= (flags & SP_CHUNK_END) != 0;
@@ -130,7 +134,7 @@ static sp_op hb_on_room(struct sp_exchange *sx, uint32_t side, sp_fn fn, void *a
     struct xop *op;
 
     CHECK_OBJ(x, EXCHANGE_MAGIC);
-    if (side != SP_SIDE_RESPONSE || !x->streaming_local || !fn || x->res_flow.room)
+    if (side != SP_SIDE_RESPONSE || !x->streaming_local || !fn || x->res_flow.room || !x->cur || x->ended)
         return 0;
     op = xop_new(x, OP_ROOM, fn, arg);
     if (!op)

@@ -58,29 +58,31 @@ static void fire(struct xcall *c, unsigned event, int status)
     uint64_t token = op->token;
     struct slot_table *slots = &op->pt->loop->slots;
     struct sp_slice few[16], *v = few;
+    struct bufq shown; /* readable until the continuation returns, whatever it does to its call */
     unsigned n = c->got.count;
 
-    if (n > 16 && !(v = malloc(n * sizeof(*v))))
+    bufq_init(&shown);
+    if ((n > 16 && !(v = malloc(n * sizeof(*v)))) || bufq_move(&shown, &c->got) != 0) {
+        if (v != few)
+            free(v);
         v = few, n = 0, status = E_NOMEM, event = SP_EV_CLIENT_DONE;
+    }
     for (unsigned i = 0; i < n; i++) {
-        const struct slice *s = bufq_at(&c->got, i);
+        const struct slice *s = bufq_at(&shown, i);
         v[i] = (struct sp_slice){(struct sp_buffer *)s->b, s->p, s->n};
     }
-    struct sp_chunk chunk = {.size = sizeof(chunk), .v = v, .nv = n, .v_stride = sizeof(*v), .bytes = c->got.bytes,
-                             .offset = c->seen - c->got.bytes};
+    struct sp_chunk chunk = {.size = sizeof(chunk), .v = v, .nv = n, .v_stride = sizeof(*v), .bytes = shown.bytes,
+                             .offset = c->seen - shown.bytes};
     chunk.flags = event == SP_EV_CLIENT_DONE ? SP_CHUNK_END | (c->stream ? 0u : SP_CHUNK_WHOLE) : 0u;
     bool final = event == SP_EV_CLIENT_DONE;
     c->over |= final;
     xop_fire(op, event, status, 0, event == SP_EV_CLIENT_HEAD ? NULL : &chunk, final);
     if (v != few)
         free(v);
+    bufq_clear(&shown);
     op = slot_get(slots, token); /* the continuation may have ended the exchange, and this with it */
-    if (!op)
-        return;
-    if (final)
+    if (op && final)
         xop_free(op);
-    else if (event == SP_EV_CLIENT_DATA)
-        bufq_clear(&op->call->got);
 }
 
 static void end(struct xcall *c, int status)

@@ -86,6 +86,7 @@ static sp_verdict hx_respond(struct sp_exchange *sx, const struct sp_response *r
         rc = add_slices(x, r);
     if (rc == 0 && (r->flags & SP_RESPONSE_STREAM) && x->res.has_body) {
         x->streaming_local = true;
+        x->streamer = x->cur;
         x->res_flow.in_end = false;
         x->res.content_length = BODY_UNKNOWN;
     }

@@ -117,7 +117,7 @@ struct unit {
     struct entry_set *entries;
     struct stage_plan *stages; /* by stage.index */
     uint64_t hash;
-    uint64_t max_body; /* BUFFER and collect */
+    uint64_t max_body; /* BUFFER and collect; UINT64_MAX: no limit */
     bool aws_strict;
     struct arena arena;
     struct conf_obj **confs;

@@ -254,6 +254,8 @@ void proxy_send(struct exchange *x, struct bufq *q, bool end)
 {
     struct proxy *p = x->proxy;
 
+    if (!p->calling && !x->integration_done)
+        return; /* no target yet: it waits where it is */
     if (!p->calling || p->end_sent || !x->req.has_body) {
         bufq_clear(q);
         return;

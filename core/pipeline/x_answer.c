@@ -4,10 +4,28 @@
 
 #include "base/text.h"
 
+/* The chunk that a hook was given is its to read until it returns, also behind an answer of its own that may be made of it. */
+static void keep_shown(struct exchange *x, struct flow *f)
+{
+    struct bufq *const queues[] = {&f->in, &f->cur, &f->gave, &f->out};
+
+    if (!x->shown) {
+        x->shown = arena_alloc(x->arena, sizeof(*x->shown));
+        if (!x->shown)
+            return;
+        bufq_init(x->shown);
+    }
+    for (unsigned i = 0; i < ARRAY_LEN(queues); i++)
+        if (bufq_move(x->shown, queues[i]) != 0)
+            return;
+}
+
 void x_drop_response(struct exchange *x)
 {
     struct flow *f = &x->res_flow;
 
+    if (x->cur)
+        keep_shown(x, f);
     flow_clear(f);
     f->in_end = f->out_end = f->at_end = f->cut = f->replaced = f->whole = f->edits = false;
     f->hooks = NULL; /* the hooks of the next response are counted in anew */
@@ -21,6 +39,8 @@ int x_set_local(struct exchange *x, unsigned status, str content_type, str body)
 {
     struct flow *f = &x->res_flow;
 
+    if (x->proxy)
+        proxy_cancel(x);
     x_drop_response(x);
     x->local = x->cur_point != SP_HP_INTEGRATION;
     x->res.local = x->local;

@@ -121,17 +121,53 @@ static bool response_wanted(const struct exchange *x)
     return x->phase == X_SENDING && !f->blocked && !srv_full(x->st, srv_conf_of(x->st)->high_water);
 }
 
-static void room_check(struct exchange *x)
+/* May a streaming plugin give more? */
+static bool room_for_more(const struct exchange *x)
 {
-    struct xop *op = x->res_flow.room;
+    const struct flow *f = &x->res_flow;
 
-    if (op && x->phase == X_SENDING && x->res_flow.in.bytes == 0 && !srv_full(x->st, srv_conf_of(x->st)->high_water)) {
-        x->res_flow.room = NULL;
-        xop_fire(op, SP_EV_ROOM, 0, 0, NULL, true);
-    }
+    if (f->in_end || x->ended || x->aborted)
+        return false;
+    if (x->phase == X_RES_BUFFER)
+        return f->in.bytes <= f->max;
+    return x->phase == X_SENDING && f->in.bytes == 0 && !srv_full(x->st, srv_conf_of(x->st)->high_water);
 }
 
-void x_response_pump(struct exchange *x)
+/* Who asked for room gets it, again and again while it gives something. */
+static void room_check(struct exchange *x)
+{
+    struct flow *f = &x->res_flow;
+
+    x->rooming = true;
+    while (f->room && room_for_more(x)) {
+        struct xop *op = f->room;
+        uint64_t before = x->given;
+
+        f->room = NULL;
+        xop_fire(op, SP_EV_ROOM, 0, 0, NULL, true);
+        if (x->given == before)
+            break;
+    }
+    x->rooming = false;
+}
+
+/* A streamed answer whose plugin has nothing outstanding any more would never end. */
+static void stalled_check(struct exchange *x)
+{
+    struct flow *f = &x->res_flow;
+
+    if (f->in_end || x->ended || x->aborted || (x->phase != X_SENDING && x->phase != X_RES_BUFFER))
+        return;
+    LIST_EACH(&x->ops, it)
+        if (LIST_ITEM(it, struct xop, link)->kind != OP_ROOM)
+            return;
+    if (f->room && !room_for_more(x))
+        return;
+    x_misuse(x, x->streamer, "streams an answer, and neither gives more nor waits for anything");
+    x_fail(x, GW_INTERNAL, "a streamed answer that nobody continues");
+}
+
+static void response_step(struct exchange *x)
 {
     struct flow *f = &x->res_flow;
 
@@ -163,9 +199,15 @@ void x_response_pump(struct exchange *x)
     if (f->out.bytes == 0 && !f->out_end)
         return;
     x->body_ended = f->out_end;
-    if (srv_body(x->st, &f->out, f->out_end) != 0) {
+    if (srv_body(x->st, &f->out, f->out_end) != 0)
         x_abort(x, "the body does not fit its declared length");
+}
+
+void x_response_pump(struct exchange *x)
+{
+    response_step(x);
+    if (!x->streaming_local || x->cur || x->rooming)
         return;
-    }
     room_check(x);
+    stalled_check(x);
 }

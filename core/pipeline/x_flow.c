@@ -32,8 +32,8 @@ int flow_arm(struct exchange *x, struct flow *f, enum x_where where)
         const struct entry_state *es = &x->entries[c->v[i].e->index];
         unsigned mode = es->want[side] & 0xfu;
 
-        if (mode == SP_BODY_SKIP)
-            continue;
+        if (mode == SP_BODY_SKIP || (side == 1 && c->v[i].e->pos[x->api_type] >= x->stop_pos))
+            continue; /* behind the entry that gave this answer nobody sees it */
         if (!f->hooks) {
             f->hooks = arena_zalloc(x->arena, (c->n - i) * sizeof(*f->hooks));
             if (!f->hooks)
@@ -108,8 +108,10 @@ static void verdict_ends(struct exchange *x, struct flow *f, const struct hook_r
         x_abort(x, "a body hook failed after the head had left");
         return;
     }
-    flow_clear(f);
-    f->out_end = true;
+    if (f == &x->req_flow) { /* the other side holds the new answer already */
+        flow_clear(f);
+        f->out_end = true;
+    }
     x_to_response(x, h->e->pos[x->api_type]);
 }
 

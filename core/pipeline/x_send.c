@@ -130,6 +130,8 @@ void x_finish(struct exchange *x, enum srv_end reason)
     count(x);
     flow_clear(&x->req_flow);
     flow_clear(&x->res_flow);
+    if (x->shown)
+        bufq_clear(x->shown);
     x_trace(x, "ended: status %u, %llu bytes, reason %u", x->res.status, (unsigned long long)x->st->out_total, x->end_reason);
     atomic_store_explicit(&x->pt->exchanges, atomic_load_explicit(&x->pt->exchanges, memory_order_relaxed) - 1, memory_order_relaxed);
     if (x->unit)
