@@ -355,7 +355,8 @@ const struct schema plugin_table[] = {
     {.key = "on_crash",
      .type = S_ENUM,
      .names = on_crashes,
-     .doc = "skip: a plugin that crashed three times in a minute is left out. Refused for guards."},
+     .doc = "skip: a plugin that crashed three times in a minute is left out. Not in this version "
+            "yet."},
     {.key = "path",
      .type = S_FILE,
      .doc = "The shared object, when it is not in a plugin directory."},

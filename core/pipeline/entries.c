@@ -34,12 +34,14 @@ static uint64_t entries_hash(const struct gateway *gw)
 
 static void check_policy(const struct gateway *gw, const struct gw_plugin *g, const struct sp_module *m, struct diag *d)
 {
+    const struct node *on_error = node_getz(g->node, "on_error"), *on_crash = node_getz(g->node, "on_crash");
+
+    if (g->on_crash == 1)
+        node_error(d, gw->tree, on_crash, "`fail`", "`on_crash: skip` is not supported by this version");
     if (!(m->desc.flags & SP_PLUGIN_GUARD))
         return;
     if (g->on_error == 1)
-        node_error(d, gw->tree, g->node, "`close`", "`on_error: allow` is refused for the guard `%.*s`", STR_ARG(g->use));
-    if (g->on_crash == 1)
-        node_error(d, gw->tree, g->node, "no `on_crash`", "`on_crash: skip` is refused for the guard `%.*s`", STR_ARG(g->use));
+        node_error(d, gw->tree, on_error, "`close`", "`on_error: allow` is refused for the guard `%.*s`", STR_ARG(g->use));
 }
 
 static int fill_entry(struct pipeline *p, struct entry_set *es, struct entry *e, struct gateway *gw, unsigned i, struct diag *d)

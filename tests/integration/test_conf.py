@@ -131,6 +131,18 @@ def test_plugin_that_is_not_there(make):
     assert len(lines) == 1 and "no-such-plugin" in lines[0] and "sallyport.yaml:" in lines[0]
 
 
+@pytest.mark.parametrize("use,option,word,words", [
+    ("good", "on_error", "allow", "`on_error: allow` is refused for the guard `good`"),
+    ("good", "on_crash", "skip", "`on_crash: skip` is not supported by this version"),
+    ("headers", "on_crash", "skip", "`on_crash: skip` is not supported by this version")])
+def test_policies_that_are_refused(make, use, option, word, words):
+    if use == "good" and not any(os.path.exists(os.path.join(d, "good.so")) for d in PLUGIN_DIRS):
+        pytest.skip("good.so is in none of SALLYPORT_PLUGINS")
+    lines = refused(make, with_plugins({"use": use, option: word}), [plain_api("p", "up")])
+    assert len(lines) == 1 and words in lines[0], lines
+    assert re.search(r"sallyport\.yaml:\d+:\d+: error: plugins\[0\]\.%s: " % option, lines[0]), lines
+
+
 def test_plugin_options_are_checked_with_positions(make):
     entry = {"use": "headers", "with": {"response": {"sett": {"A": "b"}, "set": {"Content-Length": "5", "Bad Name": "x", "Good": "$context.nope"}}}}
     lines = refused(make, with_plugins(entry), [plain_api("p", "up")])

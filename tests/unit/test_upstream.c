@@ -394,6 +394,13 @@ static void test_status(void **state)
                              "\"connects_failed\":0,\"reused\":0,\"busy\":0,\"idle\":0},"
                              "{\"target\":\"10.0.0.1:9\",\"weight\":2,\"addresses\":1,\"calls\":2,"
                              "\"failed\":1,\"connects\":0,"
+                             "\"connects_failed\":0,\"reused\":0,\"busy\":0,\"idle\":0}]},"
+                             "{\"id\":\"orders\",\"draining\":true,\"targets\":["
+                             "{\"target\":\"127.0.0.1:9\",\"weight\":1,\"addresses\":1,\"calls\":0,"
+                             "\"failed\":0,\"connects\":0,"
+                             "\"connects_failed\":0,\"reused\":0,\"busy\":0,\"idle\":0},"
+                             "{\"target\":\"10.0.0.1:9\",\"weight\":2,\"addresses\":1,\"calls\":0,"
+                             "\"failed\":0,\"connects\":0,"
                              "\"connects_failed\":0,\"reused\":0,\"busy\":0,\"idle\":0}]}]");
     text_fini(&t);
     text_init(&t);

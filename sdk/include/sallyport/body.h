@@ -37,7 +37,9 @@ struct sp_body_api {
     sp_status (*emit)(struct sp_exchange *, uint32_t side, const struct sp_slice *v, uint32_t nv, uint32_t flags);
     /* In a body hook: nothing of this chunk goes on (unless emitted). */
     sp_status (*hold)(struct sp_exchange *, uint32_t side);
-    /* fn runs with SP_EV_ROOM when emitted bytes have drained; once per call. */
+    /* After RESPONSE_STREAM: fn runs with SP_EV_ROOM when there is room, once per call. When it gives nothing and asks again, it runs behind
+     * the next bytes that something else gives. A streamed answer that has not ended, of an exchange that waits for nothing any more
+     * (no operation, no room asked for with success), is broken off as misuse. */
     sp_op (*on_room)(struct sp_exchange *, uint32_t side, sp_fn fn, void *arg);
 };
 

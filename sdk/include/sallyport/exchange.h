@@ -155,7 +155,7 @@ struct sp_exchange_api {
         __attribute__((format(printf, 4, 5)));
 
     /* A wait: return SP_PENDING afterwards. After timeout_ms (1 .. 600000) the exchange ends with INTEGRATION_TIMEOUT naming
-     * the plugin, or, with SP_WAIT_NOTIFY, fn runs with SP_EV_TIMEOUT. 0: no token (out of tokens, bad arguments). */
+     * the plugin (with on_error: allow it goes on, when the hook waits), or, with SP_WAIT_NOTIFY, fn runs with SP_EV_TIMEOUT. 0: no token (out of tokens, bad arguments). */
     sp_token (*suspend)(struct sp_exchange *, uint32_t timeout_ms, uint32_t flags, sp_fn fn, void *arg);
     /* Any thread, any time, any number of times: the first one counts, others get SP_E_GONE. */
     sp_status (*resume)(sp_token, uint64_t tag);
