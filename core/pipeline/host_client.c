@@ -81,8 +81,13 @@ static void fire(struct xcall *c, unsigned event, int status)
         free(v);
     bufq_clear(&shown);
     op = slot_get(slots, token); /* the continuation may have ended the exchange, and this with it */
-    if (op && final)
+    if (op && final) {
+        struct exchange *x = op->x;
+
         xop_free(op);
+        if (x && x->streaming_local) /* was it the last that could continue the answer? */
+            x_response_pump(x);
+    }
 }
 
 static void end(struct xcall *c, int status)

@@ -158,9 +158,12 @@ static void stalled_check(struct exchange *x)
 
     if (f->in_end || x->ended || x->aborted || (x->phase != X_SENDING && x->phase != X_RES_BUFFER))
         return;
-    LIST_EACH(&x->ops, it)
-        if (LIST_ITEM(it, struct xop, link)->kind != OP_ROOM)
+    LIST_EACH(&x->ops, it) {
+        const struct xop *op = LIST_ITEM(it, struct xop, link);
+
+        if (op->kind != OP_ROOM && op->h && op->h->e == x->streamer->e)
             return;
+    }
     if (f->room && !room_for_more(x))
         return;
     x_misuse(x, x->streamer, "streams an answer, and neither gives more nor waits for anything");

@@ -38,8 +38,8 @@ struct sp_body_api {
     /* In a body hook: nothing of this chunk goes on (unless emitted). */
     sp_status (*hold)(struct sp_exchange *, uint32_t side);
     /* After RESPONSE_STREAM: fn runs with SP_EV_ROOM when there is room, once per call. When it gives nothing and asks again, it runs behind
-     * the next bytes that something else gives. A streamed answer that has not ended, of an exchange that waits for nothing any more
-     * (no operation, no room asked for with success), is broken off as misuse. */
+     * the next bytes that something else gives. A streamed answer that has not ended, and whose entry has nothing outstanding in the
+     * exchange that could continue it, is broken off as misuse. */
     sp_op (*on_room)(struct sp_exchange *, uint32_t side, sp_fn fn, void *arg);
 };
 
