@@ -177,6 +177,7 @@ def test_on_error_allow_keeps_answers(make):
     assert gw.ask().status == 203 and passed_over(gw) == 0
 
 
+@pytest.mark.nochaos  # which may hold the first part back until the second comes
 def test_on_error_allow_never_mixes_an_edited_body_with_the_rest(make):
     second = threading.Event()
     gw, back = misuse(make, "fail-edited-body", {"on_error": "allow"})
