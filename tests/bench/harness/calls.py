@@ -75,7 +75,7 @@ def executed(spec, work, material, n):
     if not peers:
         raise SystemExit("%s does not start under valgrind" % spec)
     p = peers[0]
-    load = p.begin_load(2 * WORKS[work].get("conns", 64))
+    load = p.begin_load(WORKS[work].get("warm", 500))
     err = p.slice(load, n)["err"]
     load.stdin.close()
     load.wait(60)
@@ -93,6 +93,8 @@ def instructions(work, specs, material):
     """Two lives that differ in the number of requests only: start and end cancel out."""
     if "n" not in WORKS[work] or not shutil.which("valgrind"):
         raise SystemExit("%s: there are no requests to count, or valgrind is missing" % work)
+    if any(spec.partition(":")[0] != "sallyport" for spec in specs):
+        raise SystemExit("only sallyport can be run under valgrind")
     few, many = WORKS[work]["n"] // 4, WORKS[work]["n"] // 4 * 3
     rows = []
     for spec in specs:

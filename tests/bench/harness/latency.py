@@ -68,3 +68,6 @@ def table(work, rows, rate, slices):
     for x in rows:
         print("| %(peer)s | %(saturation).0f | %(seen).0f | %(util).2f | %(p50).0f | %(p99).0f | %(p999).0f | %(ci).0f | %(iqr).0f "
               "| %(max).0f | %(cpu_us).2f | %(err)d |" % x)
+    late = [x["peer"] for x in rows if x["seen"] < 0.97 * rate]
+    if late:
+        print("# the rate was not kept with %s: other work on the machine, the latencies say little" % ", ".join(late))

@@ -16,7 +16,7 @@ class Verdict:
     def __init__(self, value, limit, width=0.0, form="%.2f"):
         shown = form % value + (" +-%.2f" % width if width else "")
         self.holds = None if limit is None else value <= limit
-        self.close = limit is not None and abs(value - limit) <= width
+        self.close = limit is not None and 0 < width >= abs(value - limit)
         self.text = shown if limit is None else "%s (%s)" % (shown, form % limit)
 
 
