@@ -75,7 +75,7 @@ def executed(spec, work, material, n):
     if not peers:
         raise SystemExit("%s does not start under valgrind" % spec)
     p = peers[0]
-    load = p.begin_load(WORKS[work].get("warm", 500))
+    load = p.begin_load(WORKS[work].get("warm", 500), extra=("-T", "400"))
     err = p.slice(load, n)["err"]
     load.stdin.close()
     load.wait(60)

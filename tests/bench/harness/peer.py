@@ -93,6 +93,8 @@ class Peer:
         words = proc.stdout.readline().split()
         if len(words) != 4 or words[0] != "READY":
             raise SystemExit("%s: the load generator failed" % self.label)
+        if int(words[1]) < warm:
+            raise SystemExit("%s: the warm-up was not done in time" % self.label)
         if words[2] != "0" or words[3] != "0":
             print("# %s: the warm-up had %s bad answers, %s bad bodies" % (self.label, words[2], words[3]), file=sys.stderr)
         return proc
