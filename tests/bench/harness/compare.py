@@ -8,13 +8,13 @@ import time
 
 import machine
 import peer
-from machine import CPU_PROXY, env
+from machine import CPU_PROXY, QUICK, env
 from works import WORKS
 
-ROUNDS = env("BENCH_ROUNDS", 40, int)                          # at least so many interleaved rounds
+ROUNDS = env("BENCH_ROUNDS", 10 if QUICK else 40, int)                          # at least so many interleaved rounds
 MAX_ROUNDS = env("BENCH_MAXROUNDS", max(200, ROUNDS), int)
-MAX_SECONDS = env("BENCH_MAXSEC", 120, float)                  # at most so many seconds of slices
-EPOCHS = env("BENCH_EPOCHS", 3, int)                           # fresh starts of all peers
+MAX_SECONDS = env("BENCH_MAXSEC", 9 if QUICK else 90, float)                  # at most so many seconds of slices
+EPOCHS = env("BENCH_EPOCHS", 1 if QUICK else 3, int)                           # fresh starts of all peers
 CI = env("BENCH_CI", 0.02, float)                              # wanted: 95 % interval of every ratio within +-2 %
 
 median = statistics.median
@@ -62,7 +62,8 @@ class Comparison:
             raise SystemExit("a peer did not start again")
         first, began = self.rounds, time.time()
         per_epoch = max(MAX_ROUNDS // self.epochs(), 1)
-        while self.rounds - first < per_epoch and time.time() - began < MAX_SECONDS / self.epochs():
+        seconds = MAX_SECONDS * self.w.get("share", 1) / self.epochs()
+        while self.rounds - first < per_epoch and time.time() - began < seconds:
             order = peers[:]
             self.random.shuffle(order)
             for p in order:
@@ -84,15 +85,15 @@ class Comparison:
         for k in range(self.epochs()):
             peers = self.epoch(k > 0)
             if not peers:
-                return 1
+                return save(self.work, dict(work=self.work, code=1, rows=[], cpu_us={}))
         rows = [self.row(p.label) for p in peers]
         best = min((x["ratio"] for x in rows if not x["peer"].startswith("limit")), default=rows[0]["ratio"])
         for x in rows:
             x["vs_best"] = x["ratio"] / best
         self.table(rows)
-        save(self.work, dict(work=self.work, title=self.w["t"], rounds=self.rounds, n=self.w["n"], base=self.base, rows=rows,
-                             cpu_us={l: [round(s["cpu_us"], 2) for s in v] for l, v in self.data.items()}))
-        return 1 if any(x["err"] for x in rows) else 0
+        return save(self.work, dict(work=self.work, title=self.w["t"], rounds=self.rounds, n=self.w["n"], base=self.base, rows=rows,
+                                    cpu_us={l: [round(s["cpu_us"], 3) for s in v] for l, v in self.data.items()},
+                                    code=1 if any(x["err"] for x in rows) else 0))
 
     def row(self, label):
         v = self.data[label]
@@ -131,10 +132,22 @@ class Comparison:
 
 
 def save(name, result):
+    """Writes NAME.json and hands the result on; "code" is 1 when something failed while it was measured."""
+    result.setdefault("code", 0)
     if os.environ.get("BENCH_NOSAVE"):
-        return
+        return result
     os.makedirs(machine.RESULTS, exist_ok=True)
     result["when"] = time.strftime("%Y-%m-%dT%H:%M:%S")
     path = os.path.join(machine.RESULTS, "%s%s.json" % (name, os.environ.get("BENCH_TAG", "")))
     with open(path, "w", encoding="ascii") as f:
         json.dump(result, f, separators=(",", ":"))
+    return result
+
+
+def load(name):
+    """The last result of that name, or None."""
+    try:
+        with open(os.path.join(machine.RESULTS, "%s%s.json" % (name, os.environ.get("BENCH_TAG", ""))), encoding="ascii") as f:
+            return json.load(f)
+    except OSError:
+        return None

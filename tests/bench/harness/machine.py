@@ -24,10 +24,13 @@ BASE_PORT = env("BENCH_BASE_PORT", 18000, int)
 CPU_PROXY = env("BENCH_PROXY_CPU", 1, int)
 CPU_LOAD = env("BENCH_LOAD_CPU", 0, int)
 NICE = env("BENCH_NICE", -10, int)
+QUICK = bool(os.environ.get("BENCH_QUICK"))                    # everything in minutes, for a first look
 
 TOOLS = {
     "backend": (["backend.c"], []),
     "limit": (["limit.c"], ["-lssl", "-lcrypto"]),
+    "tlsidle": (["tlsidle.c"], ["-lssl", "-lcrypto"]),
+    "ownexe.so": (["ownexe.c"], ["-shared", "-fPIC", "-ldl"]),
     "lgen": (["lgen.c", "lgen_conn.c", "lgen_hist.c"], ["-lssl", "-lcrypto", "-lm"]),
 }
 children = []
@@ -51,17 +54,35 @@ def build():
 
 
 def material(counts):
-    """Route prefixes and paths to ask for; the same for every peer and run."""
-    folder = os.path.join(TMP, "material")
+    """Certificate, route prefixes and paths to ask for; the same for every peer and run.
+
+    Every list of paths has 50,000 entries in random order and names each of its routes equally often: the load generator
+    touches as much memory for 10 routes as for 10,000, and the proxy is asked for all of them."""
+    folder = os.path.join(TMP, "material2")
     os.makedirs(folder, exist_ok=True)
     rnd = random.Random(7)
     for n in counts:
         prefixes = ["/api/v%d/svc-%05d" % (i % 3 + 1, i) for i in range(n)]
-        asked = [(rnd.choice(prefixes), rnd.randrange(10 ** 6)) for _ in range(50000)]
+        asked = [(prefixes[k % n], rnd.randrange(10 ** 6)) for k in range(50000)]
+        rnd.shuffle(asked)
         write(os.path.join(folder, "routes%d" % n), prefixes)
         write(os.path.join(folder, "paths%d" % n), ["%s/items/%d" % x for x in asked])
         write(os.path.join(folder, "ppaths%d" % n), ["%s/users/%d/orders" % x for x in asked])
+    certificate(folder)
     return folder
+
+
+def certificate(folder):
+    """server.crt, server.key (ECDSA P-256) and both in server.pem."""
+    chain, key, both = (os.path.join(folder, "server." + kind) for kind in ("crt", "key", "pem"))
+    if os.path.exists(both):
+        return
+    run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "3650", "-subj",
+        "/CN=bench.local", "-addext", "subjectAltName=DNS:bench.local", "-keyout", key, "-out", chain)
+    with open(both, "w", encoding="ascii") as out:
+        for path in (chain, key):
+            with open(path, encoding="ascii") as f:
+                out.write(f.read())
 
 
 def write(path, lines):
@@ -139,12 +160,16 @@ def core_times(cpu):
     return [0] * 8
 
 
-def private_kb(pids):
-    total = 0
+def memory_kb(pids):
+    """Sums over processes: rss, every resident page of each; pss, pages shared with others by parts; private ones."""
+    kinds = {"Rss": "rss", "Pss": "pss", "Private_Clean": "private", "Private_Dirty": "private", "Private_Hugetlb": "private"}
+    total = dict(rss=0, pss=0, private=0)
     for p in pids:
         try:
             with open("/proc/%d/smaps_rollup" % p, encoding="ascii") as f:
-                total += sum(int(l.split()[1]) for l in f if l.startswith(("Private_Clean", "Private_Dirty", "Private_Hugetlb")))
+                for name, _, value in (line.partition(":") for line in f):
+                    if name in kinds:
+                        total[kinds[name]] += int(value.split()[0])
         except OSError:
             pass
     return total

@@ -52,6 +52,8 @@ class Peer:
         os.makedirs(folder)
         self.env = dict(os.environ, BENCH_WORK=self.work, BENCH_VARIANT=variant, BENCH_PORT=str(self.port), BENCH_BIN=BIN,
                         BENCH_UP=str(backend.port), BENCH_BODY=str(self.w["body"]), BENCH_DIR=folder,
+                        BENCH_TLS="1" if self.w.get("tls") else "0", BENCH_CERT=os.path.join(self.material, "server.crt"),
+                        BENCH_KEY=os.path.join(self.material, "server.key"), BENCH_PEM=os.path.join(self.material, "server.pem"),
                         BENCH_ROUTES=os.path.join(self.material, "routes%d" % self.routes))
         log = os.path.join(folder, "out")
         with open(log, "w", encoding="utf-8") as out:
@@ -78,6 +80,8 @@ class Peer:
     def generator_args(self, conns=None, extra=()):
         w = self.w
         args = ["-p", str(self.port), "-c", str(conns or w.get("conns", 64)), "-B", str(w["body"])] + w.get("gen", [])
+        if w.get("tls"):
+            args.append("-S")
         if w.get("routes"):
             args += ["-U", os.path.join(self.material, ("ppaths%d" if w.get("param") else "paths%d") % self.routes)]
         return args + list(extra)
@@ -89,6 +93,8 @@ class Peer:
         words = proc.stdout.readline().split()
         if len(words) != 4 or words[0] != "READY":
             raise SystemExit("%s: the load generator failed" % self.label)
+        if int(words[1]) < warm:
+            raise SystemExit("%s: the warm-up was not done in time" % self.label)
         if words[2] != "0" or words[3] != "0":
             print("# %s: the warm-up had %s bad answers, %s bad bodies" % (self.label, words[2], words[3]), file=sys.stderr)
         return proc
