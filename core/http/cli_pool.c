@@ -121,7 +121,7 @@ int cli_start(struct cli_call *c, struct cli_pool *p, const struct http_req *req
     if (rc != 0) return rc;
     struct cli_conn *conn = pick(p, fresh, &rc);
     if (!conn) return rc;
-    c->t_start_ns = loop_now_ns();
+    c->t_start_ns = loop_stamp_ns(p->loop);
     c->conn = conn;
     conn->call = c;
     h1_cli_begin(conn, c, req, head);

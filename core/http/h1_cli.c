@@ -108,7 +108,7 @@ static bool take_head(struct h1_cli *c, size_t n)
 static bool more_head(struct h1_cli *c)
 {
     struct cli_call *call = c->c.call;
-    if (!call->t_first_ns) call->t_first_ns = loop_now_ns();
+    if (!call->t_first_ns) call->t_first_ns = loop_stamp_ns(c->loop);
     if (!c->res_begun && !begin_head(c)) return false;
     int64_t n = h1_head_feed(c->head, h1_in_at(&c->in), h1_in_left(&c->in));
     if (n > 0) return take_head(c, (size_t)n);
@@ -205,5 +205,5 @@ void h1_cli_readable(struct ev_loop *ev, ev_io *io, int revents)
         if (!filling && h1_in_left(&c->in) == 0) h1_in_drop(&c->in);
         h1_cli_arm(c);
     }
-    loop_flush(l);
+    loop_done(l);
 }

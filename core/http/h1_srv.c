@@ -136,7 +136,7 @@ static bool begin(struct h1_conn *c)
         h1_srv_close(c);
         return false;
     }
-    x->st.t_first_ns = loop_now_ns();
+    x->st.t_first_ns = loop_stamp_ns(loop_of(c));
     h1_head_request(&x->head, &x->arena, &x->st.req.h, conf->max_header, conf->max_url,
                     conf->max_headers);
     c->mark_ms = loop_now_ms(loop_of(c));
@@ -271,7 +271,7 @@ void h1_srv_readable(struct ev_loop *ev, ev_io *io, int revents)
         if ((size_t)n < room) break;
     }
     if (c->state != H1_S_DEAD) h1_srv_arm(c);
-    loop_flush(l);
+    loop_done(l);
 }
 
 void h1_srv_read_timeout(struct h1_conn *c)
@@ -291,7 +291,7 @@ void h1_srv_read_timeout(struct h1_conn *c)
             break;
         }
         h1_head_request(&x->head, &x->arena, &x->st.req.h, 0, 0, 0);
-        x->st.t_first_ns = loop_now_ns();
+        x->st.t_first_ns = loop_stamp_ns(loop_of(c));
         /* fallthrough */
     case H1_S_HEAD:
         SRV_COUNT(st->timeouts_header, 1);

@@ -319,5 +319,5 @@ void h1_srv_writable(struct ev_loop *ev, ev_io *io, int revents)
     } else {
         loop_dirty(l, &c->flusher); /* room, the end, the timer */
     }
-    loop_flush(l);
+    loop_done(l);
 }
