@@ -55,7 +55,7 @@ struct slice {
 };
 
 /* FIFO of slices. Small queues live in place, larger ones in one heap ring. Not to be copied: v may point inside. */
-#define BUFQ_INLINE 4
+#define BUFQ_INLINE 2
 struct bufq {
     struct slice *v; /* ring; == in_place while small */
     uint32_t cap, head, count;
