@@ -111,7 +111,7 @@ int cli_start(struct cli_call *c, struct cli_pool *p, const struct http_req *req
     CHECK_OBJ(p, CLI_POOL_MAGIC);
     memset(&c->res, 0, sizeof c->res);
     bufq_init(&c->in);
-    c->in_end = c->req_sent = false;
+    c->in_end = c->waits = c->req_sent = false;
     c->in_total = c->out_total = c->out_bytes = 0;
     c->t_connected_ns = c->t_sent_ns = c->t_first_ns = 0;
     c->conn = NULL;

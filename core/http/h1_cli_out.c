@@ -237,7 +237,7 @@ static int send_body(struct cli_conn *conn, struct bufq *q, bool end)
     call->out_bytes = c->out.bytes;
     if (call->out_bytes >= c->conf->high_water) c->was_full = true;
     c->req_ended = end;
-    loop_dirty(c->loop, &c->flusher);
+    loop_dirty_more(c->loop, &c->flusher, n);
     return 0;
 }
 

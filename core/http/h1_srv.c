@@ -218,7 +218,7 @@ void h1_srv_process(struct h1_conn *c)
     if (c->state == H1_S_DEAD || h1_in_left(&c->in) > 0) return;
     /* A block is held only where more of the same is to be filled in. */
     bool filling = c->state == H1_S_LIVE && !c->x->st.in_end && !c->x->st.in_error;
-    if (!filling) h1_in_drop(&c->in);
+    h1_in_rest(&c->in, filling);
     if (c->eof && c->state == H1_S_IDLE) h1_srv_close(c);
 }
 
@@ -265,10 +265,11 @@ void h1_srv_readable(struct ev_loop *ev, ev_io *io, int revents)
             break;
         }
         h1_in_filled(&c->in, room, (size_t)n);
+        if (c->in.want > H1_IN_UPLOAD_MAX) c->in.want = H1_IN_UPLOAD_MAX;
         c->read_ms = loop_now_ms(l);
         SRV_COUNT(c->c.th->stats.bytes_in, (uint64_t)n);
         h1_srv_process(c);
-        if ((size_t)n < room) break;
+        if ((size_t)n < room || loop_full(l)) break; /* what is staged leaves while the processor still has it */
     }
     if (c->state != H1_S_DEAD) h1_srv_arm(c);
     loop_done(l);

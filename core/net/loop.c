@@ -8,7 +8,7 @@
 #define ARENA_BLOCK 8192u /* a request and an answer of ordinary size fit */
 #define ARENA_KEEP 512u
 #define BUFS_KEEP 256u
-#define LARGE_KEEP 16u
+#define LARGE_KEEP 4u
 #define SLOTS_MAX (SLOT_CHUNK * SLOT_CHUNKS / 4)
 
 static uint64_t clock_ms(clockid_t id)
@@ -80,6 +80,7 @@ void loop_flush(struct loop *l)
         f->flush(f);
     }
     l->dirty_n = 0;
+    l->dirty_bytes = 0;
     l->flushing = false;
 }
 

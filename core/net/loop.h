@@ -14,10 +14,9 @@
 #include "net/timer.h"
 
 #define LOOP_MAGIC 0x4c4f4f50u
-#define LOOP_LARGE 262144u
-#ifndef LOOP_BATCH
-#define LOOP_BATCH 16u
-#endif
+#define LOOP_LARGE (1u << 20)
+#define LOOP_BATCH 64u            /* flushers ... */
+#define LOOP_BATCH_BYTES (64u << 10) /* ... or staged bytes that wait at most: bodies are still in the processor's cache when they leave */
 #define LOOP_MAX 64 /* threads, the main one counted */
 
 struct loop {
@@ -33,6 +32,7 @@ struct loop {
     struct rng rng;
     struct list dirty; /* struct flusher: what has staged output */
     unsigned dirty_n;
+    uint64_t dirty_bytes;
     ev_prepare prepare;
     ev_check check;
     void *upper; /* the pipeline's per-thread state */
@@ -46,12 +46,17 @@ struct loop {
 };
 
 /* Something with staged output: flushed when LOOP_BATCH of them wait, at the latest before the loop sleeps. Sends that follow each
- * other wake the peer once; and what one turn's callbacks stage for one peer leaves together. */
+ * other wake their peers once; and what the callbacks of one turn stage for one peer leaves together. */
 struct flusher {
     struct list link; /* in loop->dirty, or empty */
     void (*flush)(struct flusher *);
 };
 void loop_dirty(struct loop *, struct flusher *);
+static inline void loop_dirty_more(struct loop *l, struct flusher *f, uint64_t bytes)
+{
+    l->dirty_bytes += bytes;
+    loop_dirty(l, f);
+}
 void loop_undirty(struct flusher *);
 /* Flushes all of it now. */
 void loop_flush(struct loop *);
@@ -75,11 +80,16 @@ static inline uint64_t loop_stamp_ns(struct loop *l)
     return l->stamp_ns ? l->stamp_ns : (l->stamp_ns = loop_now_ns());
 }
 static inline void loop_restamp(struct loop *l) { l->stamp_ns = 0; }
+/* Is a batch complete? */
+static inline bool loop_full(const struct loop *l)
+{
+    return l->dirty_n >= LOOP_BATCH || l->dirty_bytes >= LOOP_BATCH_BYTES;
+}
 /* Every I/O callback calls this last. */
 static inline void loop_done(struct loop *l)
 {
     loop_restamp(l);
-    if (l->dirty_n >= LOOP_BATCH) loop_flush(l);
+    if (loop_full(l)) loop_flush(l);
 }
 /* Milliseconds since 1970, now; as of this turn of the loop. */
 uint64_t loop_wall_ms(void);

@@ -277,6 +277,7 @@ void proxy_fill(struct exchange *x)
         return;
     }
     x->res_flow.in_end = c->in_end;
+    c->waits = x->st->out_waits;
     if (p->calling)
         cli_consumed(c);
 }
