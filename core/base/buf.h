@@ -55,7 +55,7 @@ struct slice {
 };
 
 /* FIFO of slices. Small queues live in place, larger ones in one heap ring. Not to be copied: v may point inside. */
-#define BUFQ_INLINE 4
+#define BUFQ_INLINE 2
 struct bufq {
     struct slice *v; /* ring; == in_place while small */
     uint32_t cap, head, count;
@@ -63,8 +63,20 @@ struct bufq {
     struct slice in_place[BUFQ_INLINE];
 };
 
-void bufq_init(struct bufq *);
-void bufq_clear(struct bufq *); /* drops every slice and the heap ring */
+static inline void bufq_init(struct bufq *q)
+{
+    q->v = q->in_place;
+    q->cap = BUFQ_INLINE;
+    q->head = q->count = 0;
+    q->bytes = 0;
+}
+void bufq_drop(struct bufq *); /* bufq_clear, where there is something to do */
+/* Drops every slice and the heap ring. */
+static inline void bufq_clear(struct bufq *q)
+{
+    if (q->count || q->v != q->in_place)
+        bufq_drop(q);
+}
 /* Takes over s.b's reference on success; on E_NOMEM the caller still holds it. Empty slices are dropped. */
 int bufq_push(struct bufq *, struct slice s) MUST_USE;
 /* As bufq_push, with a reference of its own. */

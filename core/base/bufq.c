@@ -11,13 +11,7 @@ static uint32_t place(const struct bufq *q, uint32_t i)
     return (q->head + i) & (q->cap - 1); /* cap is a power of two */
 }
 
-void bufq_init(struct bufq *q)
-{
-    *q = (struct bufq){.cap = BUFQ_INLINE};
-    q->v = q->in_place;
-}
-
-void bufq_clear(struct bufq *q)
+void bufq_drop(struct bufq *q)
 {
     for (uint32_t i = 0; i < q->count; i++)
         buf_unref(q->v[place(q, i)].b);

@@ -46,15 +46,12 @@ void rng_uuid(struct rng *r, char out[36])
     b[6] = (unsigned char)((b[6] & 0x0f) | 0x40); /* version 4 */
     b[8] = (unsigned char)((b[8] & 0x3f) | 0x80); /* variant of RFC 9562 */
     enc_hex(hex, b, sizeof b);
-    static const unsigned char groups[] = {8, 4, 4, 4, 12};
-    const char *from = hex;
-    for (size_t i = 0; i < sizeof groups; i++) {
-        if (i)
-            *out++ = '-';
-        memcpy(out, from, groups[i]);
-        out += groups[i];
-        from += groups[i];
-    }
+    memcpy(out, hex, 8);
+    memcpy(out + 9, hex + 8, 4);
+    memcpy(out + 14, hex + 12, 4);
+    memcpy(out + 19, hex + 16, 4);
+    memcpy(out + 24, hex + 20, 12);
+    out[8] = out[13] = out[18] = out[23] = '-';
 }
 
 void rng_extended_id(struct rng *r, char out[16])

@@ -48,6 +48,7 @@ struct cli_call {
     struct http_res res;
     struct bufq in; /* answer body bytes; drained by the caller, then cli_consumed() */
     bool in_end;
+    bool waits;    /* the caller's to set: what came before has not left yet. Then blocks stay small */
     bool req_sent; /* the whole request has left */
     uint64_t in_total, out_total, out_bytes;
     uint64_t t_start_ns, t_connected_ns, t_sent_ns, t_first_ns; /* 0: not yet */

@@ -111,7 +111,7 @@ int cli_start(struct cli_call *c, struct cli_pool *p, const struct http_req *req
     CHECK_OBJ(p, CLI_POOL_MAGIC);
     memset(&c->res, 0, sizeof c->res);
     bufq_init(&c->in);
-    c->in_end = c->req_sent = false;
+    c->in_end = c->waits = c->req_sent = false;
     c->in_total = c->out_total = c->out_bytes = 0;
     c->t_connected_ns = c->t_sent_ns = c->t_first_ns = 0;
     c->conn = NULL;
@@ -121,7 +121,7 @@ int cli_start(struct cli_call *c, struct cli_pool *p, const struct http_req *req
     if (rc != 0) return rc;
     struct cli_conn *conn = pick(p, fresh, &rc);
     if (!conn) return rc;
-    c->t_start_ns = loop_now_ns();
+    c->t_start_ns = loop_stamp_ns(p->loop);
     c->conn = conn;
     conn->call = c;
     h1_cli_begin(conn, c, req, head);

@@ -4,7 +4,7 @@
 
 #include "http/h1_guard.h"
 
-#define BLOCK_LARGE (256u * 1024)
+#define BLOCK_LARGE (1024u * 1024)
 #define SMALL_PIECE 512u /* chunks up to this share a slice */
 #define LINE_MAX 1024u   /* a chunk-size line with its extensions */
 #define EXTENSIONS_MAX 65536u /* of a whole body */
@@ -63,7 +63,7 @@ void h1_in_filled(struct h1_in *in, size_t room, size_t n)
     struct buf *b = in->b;
     b->len += (uint32_t)n;
     if (n == room && room > b->cap / 2)
-        in->want = b->cap < BLOCK_LARGE / 2 ? b->cap * 2 : BLOCK_LARGE;
+        in->want = b->cap < BLOCK_LARGE / 8 ? b->cap * 8 : BLOCK_LARGE;
     else if (n < b->cap / 4) in->want = 0;
 }
 

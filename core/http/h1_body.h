@@ -13,10 +13,17 @@ struct h1_in {
     uint32_t off;
     uint32_t want; /* size of the next block; 0: a standard one */
 };
+#define H1_IN_UPLOAD_MAX (256u * 1024) /* clients are many: their blocks stay smaller than backends' */
 
 static inline size_t h1_in_left(const struct h1_in *in) { return in->b ? in->b->len - in->off : 0; }
 static inline char *h1_in_at(const struct h1_in *in) { return in->b->data + in->off; }
 void h1_in_drop(struct h1_in *); /* gives the block back */
+/* Behind a read: a block with nothing unused in it goes back, for the next connection to read into while it is warm, unless it
+ * is to be filled further. */
+static inline void h1_in_rest(struct h1_in *in, bool filling)
+{
+    if (in->b && in->off == in->b->len && (!filling || in->b->len > in->b->cap / 2)) h1_in_drop(in);
+}
 /* Room to read into. Unused bytes may move to another block: then *old is the one they came from,
  * which the caller gives back. `large` (may be NULL): for blocks of its size. E_NOMEM. */
 int h1_in_space(struct h1_in *, struct buf_cache *, struct buf_cache *large, struct buf **old,

@@ -108,7 +108,7 @@ static bool take_head(struct h1_cli *c, size_t n)
 static bool more_head(struct h1_cli *c)
 {
     struct cli_call *call = c->c.call;
-    if (!call->t_first_ns) call->t_first_ns = loop_now_ns();
+    if (!call->t_first_ns) call->t_first_ns = loop_stamp_ns(c->loop);
     if (!c->res_begun && !begin_head(c)) return false;
     int64_t n = h1_head_feed(c->head, h1_in_at(&c->in), h1_in_left(&c->in));
     if (n > 0) return take_head(c, (size_t)n);
@@ -173,6 +173,7 @@ void h1_cli_readable(struct ev_loop *ev, ev_io *io, int revents)
             ev_io_stop(ev, io);
             break;
         }
+        if (c->c.call && c->c.call->waits) c->in.want = 0;
         if (h1_in_space(&c->in, &l->bufs, &l->large, &old, &p, &room) != 0) {
             h1_cli_fail(c, E_NOMEM, "no memory to read into");
             break;
@@ -198,12 +199,12 @@ void h1_cli_readable(struct ev_loop *ev, ev_io *io, int revents)
         h1_in_filled(&c->in, room, (size_t)n);
         c->read_ms = loop_now_ms(l);
         process(c);
-        if ((size_t)n < room) break;
+        if ((size_t)n < room || loop_full(l)) break; /* what is staged leaves while the processor still has it */
     }
     if (c->state != H1_C_DEAD) {
         bool filling = c->c.call && c->res_head;
-        if (!filling && h1_in_left(&c->in) == 0) h1_in_drop(&c->in);
+        h1_in_rest(&c->in, filling);
         h1_cli_arm(c);
     }
-    loop_flush(l);
+    loop_done(l);
 }

@@ -136,7 +136,7 @@ static void after_write(struct h1_cli *c)
     struct cli_call *call = c->c.call;
     if (c->out.bytes == 0 && c->req_ended && !c->out_dead && !call->req_sent) {
         call->req_sent = true;
-        call->t_sent_ns = loop_now_ns();
+        call->t_sent_ns = loop_stamp_ns(c->loop);
         c->mark_ms = loop_now_ms(c->loop);
     }
     if (c->was_full && c->out.bytes <= c->conf->low_water && !c->req_ended) {
@@ -173,7 +173,7 @@ static const char *connect_error(int err)
 static void connected(struct h1_cli *c)
 {
     c->state = H1_C_BUSY;
-    c->c.call->t_connected_ns = loop_now_ns();
+    c->c.call->t_connected_ns = loop_stamp_ns(c->loop);
     ev_io_start(c->loop->ev, &c->rd);
 }
 
@@ -211,7 +211,7 @@ static void on_writable(struct ev_loop *ev, ev_io *io, int revents)
         write_out(c);
         loop_dirty(l, &c->flusher);
     }
-    loop_flush(l);
+    loop_done(l);
 }
 
 static int send_body(struct cli_conn *conn, struct bufq *q, bool end)
@@ -237,7 +237,7 @@ static int send_body(struct cli_conn *conn, struct bufq *q, bool end)
     call->out_bytes = c->out.bytes;
     if (call->out_bytes >= c->conf->high_water) c->was_full = true;
     c->req_ended = end;
-    loop_dirty(c->loop, &c->flusher);
+    loop_dirty_more(c->loop, &c->flusher, n);
     return 0;
 }
 

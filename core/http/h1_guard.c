@@ -138,6 +138,7 @@ int64_t h1_guard_lines(struct h1_head *p, const char *base, size_t line, size_t 
         at = guard_line(p, e, at, end);
         if (!at) return E_PROTO;
         e->id = hdr_id_of(e->name);
+        p->h->seen |= hdr_bit(e->id);
     }
     if (end - at < 2 || at[0] != '\r' || at[1] != '\n') {
         return h1_refuse(p, p->response ? 502 : 400, "bare LF at the end of the head");

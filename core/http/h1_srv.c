@@ -136,7 +136,7 @@ static bool begin(struct h1_conn *c)
         h1_srv_close(c);
         return false;
     }
-    x->st.t_first_ns = loop_now_ns();
+    x->st.t_first_ns = loop_stamp_ns(loop_of(c));
     h1_head_request(&x->head, &x->arena, &x->st.req.h, conf->max_header, conf->max_url,
                     conf->max_headers);
     c->mark_ms = loop_now_ms(loop_of(c));
@@ -218,7 +218,7 @@ void h1_srv_process(struct h1_conn *c)
     if (c->state == H1_S_DEAD || h1_in_left(&c->in) > 0) return;
     /* A block is held only where more of the same is to be filled in. */
     bool filling = c->state == H1_S_LIVE && !c->x->st.in_end && !c->x->st.in_error;
-    if (!filling) h1_in_drop(&c->in);
+    h1_in_rest(&c->in, filling);
     if (c->eof && c->state == H1_S_IDLE) h1_srv_close(c);
 }
 
@@ -265,13 +265,14 @@ void h1_srv_readable(struct ev_loop *ev, ev_io *io, int revents)
             break;
         }
         h1_in_filled(&c->in, room, (size_t)n);
+        if (c->in.want > H1_IN_UPLOAD_MAX) c->in.want = H1_IN_UPLOAD_MAX;
         c->read_ms = loop_now_ms(l);
         SRV_COUNT(c->c.th->stats.bytes_in, (uint64_t)n);
         h1_srv_process(c);
-        if ((size_t)n < room) break;
+        if ((size_t)n < room || loop_full(l)) break; /* what is staged leaves while the processor still has it */
     }
     if (c->state != H1_S_DEAD) h1_srv_arm(c);
-    loop_flush(l);
+    loop_done(l);
 }
 
 void h1_srv_read_timeout(struct h1_conn *c)
@@ -291,7 +292,7 @@ void h1_srv_read_timeout(struct h1_conn *c)
             break;
         }
         h1_head_request(&x->head, &x->arena, &x->st.req.h, 0, 0, 0);
-        x->st.t_first_ns = loop_now_ns();
+        x->st.t_first_ns = loop_stamp_ns(loop_of(c));
         /* fallthrough */
     case H1_S_HEAD:
         SRV_COUNT(st->timeouts_header, 1);

@@ -37,9 +37,10 @@ static int stage(struct h1_xchg *x, str text)
 static void staged(struct srv_stream *st)
 {
     struct h1_xchg *x = xchg_of(st);
+    uint64_t more = x->out.bytes - st->out_bytes;
     st->out_bytes = x->out.bytes;
     if (st->out_bytes >= st->conn->conf->high_water) x->was_full = true;
-    dirty(conn_of(st));
+    loop_dirty_more(st->loop, &conn_of(st)->flusher, more);
 }
 
 /* May the connection serve on behind this answer? */
@@ -237,6 +238,7 @@ static int write_out(struct h1_conn *c)
     }
     x->st.out_bytes = x->out.bytes;
     if (x->out.bytes == 0 && h1_srv_blocked(c)) ev_io_stop(l->ev, &c->wr);
+    x->st.out_waits = h1_srv_blocked(c);
     return 0;
 }
 
@@ -319,5 +321,5 @@ void h1_srv_writable(struct ev_loop *ev, ev_io *io, int revents)
     } else {
         loop_dirty(l, &c->flusher); /* room, the end, the timer */
     }
-    loop_flush(l);
+    loop_done(l);
 }

@@ -55,6 +55,13 @@ static inline char *put(char *at, str s)
 }
 #define PUT(at, lit) put(at, STR(lit))
 
+/* The table's own spelling of the name needs no look. */
+static inline bool canonical(const struct hdr *e)
+{
+    str own = hdr_id_name(e->id);
+    return e->name.p && e->name.p == own.p && e->name.n == own.n;
+}
+
 /* Bytes that the headers take; E_ARG when one cannot be a line. */
 static int measure(const struct filter *f, size_t *size)
 {
@@ -65,7 +72,7 @@ static int measure(const struct filter *f, size_t *size)
             *size += (size_t)(e->value.p + e->value.n - e->name.p) + 2;
             continue;
         }
-        if (!hdr_name_ok(e->name) || !hdr_value_ok(e->value)) return E_ARG;
+        if ((!canonical(e) && !hdr_name_ok(e->name)) || !hdr_value_ok(e->value)) return E_ARG;
         *size += e->name.n + e->value.n + 4;
     }
     return 0;

@@ -37,22 +37,42 @@ static inline bool has_control8(const char *p)
     return (below_space | ((del - ones) & ~del & high)) != 0;
 }
 
-bool hdr_value_ok(str value)
+#ifdef __SSE2__
+#include <emmintrin.h>
+
+static inline bool has_control16(const char *p)
 {
-    size_t i = 0;
-    while (i + 8 <= value.n) {
-        if (LIKELY(!has_control8(value.p + i))) {
-            i += 8;
-            continue;
-        }
-        for (size_t end = i + 8; i < end; i++) {
-            if (!value_char((unsigned char)value.p[i])) return false;
-        }
-    }
-    for (; i < value.n; i++) {
+    __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
+    __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(x, _mm_set1_epi8(0x1f)), x);
+    return _mm_movemask_epi8(_mm_or_si128(low, _mm_cmpeq_epi8(x, _mm_set1_epi8(0x7f)))) != 0;
+}
+#else
+static inline bool has_control16(const char *p)
+{
+    return has_control8(p) || has_control8(p + 8);
+}
+#endif
+
+static bool every_char_ok(str value)
+{
+    for (size_t i = 0; i < value.n; i++) {
         if (!value_char((unsigned char)value.p[i])) return false;
     }
     return true;
+}
+
+bool hdr_value_ok(str value)
+{
+    size_t n = value.n;
+    bool look; /* the last window overlaps the one before it */
+    if (n < 8) return every_char_ok(value);
+    if (n < 16) {
+        look = has_control8(value.p) || has_control8(value.p + n - 8);
+    } else {
+        look = has_control16(value.p + n - 16);
+        for (size_t i = 0; i + 16 < n && !look; i += 16) look = has_control16(value.p + i);
+    }
+    return LIKELY(!look) || every_char_ok(value);
 }
 
 /* An array of its own with room for one more. */
@@ -64,7 +84,7 @@ static int make_room(struct hdrs *h, struct arena *a)
     struct hdr *v = arena_alloc(a, cap * sizeof *v);
     if (!v) return E_NOMEM;
     if (h->n) memcpy(v, h->v, h->n * sizeof *v);
-    *h = (struct hdrs){.v = v, .n = h->n, .cap = cap};
+    *h = (struct hdrs){.v = v, .seen = h->seen, .n = h->n, .cap = cap};
     return 0;
 }
 
@@ -86,6 +106,7 @@ int hdrs_add(struct hdrs *h, struct arena *a, uint16_t id, str name, str value)
     if (rc != 0) return rc;
     if (id == HDR_OTHER) id = hdr_id_of(name);
     h->v[h->n++] = (struct hdr){.name = name, .value = value, .id = id};
+    h->seen |= hdr_bit(id);
     return 0;
 }
 
@@ -93,7 +114,8 @@ int hdrs_set(struct hdrs *h, struct arena *a, uint16_t id, str name, str value)
 {
     bool done = false;
     if (id == HDR_OTHER) id = hdr_id_of(name);
-    for (uint32_t i = 0; i < h->n; i++) {
+    uint32_t n = h->seen & hdr_bit(id) ? h->n : 0;
+    for (uint32_t i = 0; i < n; i++) {
         if (!is_match(&h->v[i], id, name)) continue;
         if (h->shared) {
             int rc = make_room(h, a);
@@ -111,6 +133,7 @@ int hdrs_del(struct hdrs *h, struct arena *a, uint16_t id, str name)
 {
     int n = 0;
     if (id == HDR_OTHER) id = hdr_id_of(name);
+    if (!(h->seen & hdr_bit(id))) return 0;
     for (uint32_t i = 0; i < h->n; i++) {
         if (!is_match(&h->v[i], id, name)) continue;
         if (h->shared) {
@@ -127,6 +150,7 @@ int hdrs_del(struct hdrs *h, struct arena *a, uint16_t id, str name)
 const struct hdr *hdrs_get(const struct hdrs *h, uint16_t id, str name, unsigned nth)
 {
     if (id == HDR_OTHER) id = hdr_id_of(name);
+    if (!(h->seen & hdr_bit(id))) return NULL;
     for (uint32_t i = 0; i < h->n; i++) {
         if (is_match(&h->v[i], id, name) && nth-- == 0) return &h->v[i];
     }
@@ -141,6 +165,7 @@ void hdrs_share(struct hdrs *to, const struct hdrs *from)
 
 bool hdrs_has_token(const struct hdrs *h, uint16_t id, str token)
 {
+    if (!(h->seen & hdr_bit(id))) return false;
     for (uint32_t i = 0; i < h->n; i++) {
         if (h->v[i].id != id || h->v[i].flags & HDR_F_REMOVED) continue;
         str rest = h->v[i].value;

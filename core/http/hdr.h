@@ -25,9 +25,11 @@ enum { HDR_F_REMOVED = 1, HDR_F_NEVER_INDEX = 2 };
 
 struct hdrs {
     struct hdr *v;
+    uint64_t seen; /* bit id % 64 of every header that was ever added: what is not there needs no search */
     uint32_t n, cap;
     bool shared; /* v belongs to another table: copied before the first edit */
 };
+static inline uint64_t hdr_bit(uint16_t id) { return UINT64_C(1) << (id & 63); }
 
 /* Names are compared without case. Lookup is O(1) in the name's length. */
 uint16_t hdr_id_of(str name);
@@ -37,7 +39,8 @@ uint16_t hdr_intern(str name);
 bool hdr_name_ok(str name);
 bool hdr_value_ok(str value); /* no CR, LF, NUL; printable, space, tab, obs-text */
 
-/* Room for one more at the end, not counted in n and not initialised; NULL when memory is out or the table is full. */
+/* Room for one more at the end, not counted in n and not initialised; NULL when memory is out or the table is full. Who fills it
+ * adds its id's bit to `seen`. */
 struct hdr *hdrs_room(struct hdrs *, struct arena *) MUST_USE;
 /* Copies nothing: views must live as long as the table. id HDR_OTHER: it is looked up. */
 int hdrs_add(struct hdrs *, struct arena *, uint16_t id, str name, str value) MUST_USE;
@@ -49,6 +52,8 @@ int hdrs_del(struct hdrs *, struct arena *, uint16_t id, str name);
 const struct hdr *hdrs_get(const struct hdrs *, uint16_t id, str name, unsigned nth);
 static inline const struct hdr *hdrs_first(const struct hdrs *h, uint16_t id)
 {
+    if (!(h->seen & hdr_bit(id)))
+        return NULL;
     for (uint32_t i = 0; i < h->n; i++)
         if (h->v[i].id == id && !(h->v[i].flags & HDR_F_REMOVED))
             return &h->v[i];

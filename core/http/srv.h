@@ -58,6 +58,7 @@ struct srv_stream {
     struct bufq in; /* request body bytes, dechunked; drained by the pipeline, then srv_consumed() */
     bool in_end;    /* no more will come; trailers are complete */
     bool head_sent; /* srv_head was accepted */
+    bool out_waits; /* the client takes no more at the moment */
     int in_error;   /* E_PROTO, E_LIMIT (body over max_body), E_TIMEOUT: the body will never be whole */
     uint64_t in_total, out_total; /* body bytes */
     uint64_t out_bytes;           /* staged and not yet written */

@@ -182,13 +182,26 @@ void addr_from_ip(struct addr *a, const struct addr_ip *ip)
     }
 }
 
+/* Once per proxied request, so without printf. */
+static size_t v4_text(const uint8_t ip[4], char *out)
+{
+    char *at = out;
+    for (unsigned i = 0; i < 4; i++) {
+        unsigned n = ip[i];
+        if (i) *at++ = '.';
+        if (n >= 100) *at++ = (char)('0' + n / 100);
+        if (n >= 10) *at++ = (char)('0' + n / 10 % 10);
+        *at++ = (char)('0' + n % 10);
+    }
+    *at = '\0';
+    return (size_t)(at - out);
+}
+
 size_t addr_ip_text(const struct addr_ip *ip, char out[ADDR_TEXT])
 {
-    const void *p = ip->family == AF_INET ? ip->ip + 12 : ip->ip;
-    if (ip->family != AF_INET && ip->family != AF_INET6) {
-        return (size_t)snprintf(out, ADDR_TEXT, "%s", ip->family == AF_UNIX ? "unix" : "unknown");
-    }
-    return inet_ntop(ip->family, p, out, ADDR_TEXT) ? strlen(out) : 0;
+    if (ip->family == AF_INET) return v4_text(ip->ip + 12, out);
+    if (ip->family == AF_INET6) return inet_ntop(AF_INET6, ip->ip, out, ADDR_TEXT) ? strlen(out) : 0;
+    return (size_t)snprintf(out, ADDR_TEXT, "%s", ip->family == AF_UNIX ? "unix" : "unknown");
 }
 
 int addr_ip_parse(struct addr_ip *ip, str text)

@@ -41,7 +41,7 @@ static void on_ready(struct ev_loop *ev, ev_io *io, int revents)
         timer_set(l->loop, &l->retry, RETRY_MS);
         break;
     }
-    loop_flush(l->loop);
+    loop_done(l->loop);
 }
 
 static void on_retry(struct loop *loop, struct timer *t)

@@ -8,7 +8,7 @@
 #define ARENA_BLOCK 8192u /* a request and an answer of ordinary size fit */
 #define ARENA_KEEP 512u
 #define BUFS_KEEP 256u
-#define LARGE_KEEP 16u
+#define LARGE_KEEP 4u
 #define SLOTS_MAX (SLOT_CHUNK * SLOT_CHUNKS / 4)
 
 static uint64_t clock_ms(clockid_t id)
@@ -30,9 +30,14 @@ uint64_t loop_wall_ms(void)
     return clock_ms(CLOCK_REALTIME);
 }
 
-uint64_t loop_now_ms(const struct loop *l)
+uint64_t loop_turn_wall_ms(const struct loop *l)
 {
-    return l->running ? l->now_ms : clock_ms(CLOCK_MONOTONIC);
+    return (uint64_t)(ev_now(l->ev) * 1e3);
+}
+
+uint64_t loop_clock_ms(void)
+{
+    return clock_ms(CLOCK_MONOTONIC);
 }
 
 str loop_date(struct loop *l)
@@ -55,7 +60,9 @@ str loop_date(struct loop *l)
 
 void loop_dirty(struct loop *l, struct flusher *f)
 {
-    if (list_empty(&f->link)) list_push(&l->dirty, &f->link);
+    if (!list_empty(&f->link)) return;
+    list_push(&l->dirty, &f->link);
+    l->dirty_n++;
 }
 
 void loop_undirty(struct flusher *f)
@@ -72,6 +79,8 @@ void loop_flush(struct loop *l)
         list_del(&f->link);
         f->flush(f);
     }
+    l->dirty_n = 0;
+    l->dirty_bytes = 0;
     l->flushing = false;
 }
 
@@ -87,6 +96,7 @@ static void on_check(struct ev_loop *ev, ev_check *w, int revents)
     struct loop *l = w->data;
     (void)ev, (void)revents;
     l->now_ms = clock_ms(CLOCK_MONOTONIC);
+    l->stamp_ns = 0;
 }
 
 struct loop *loop_new(unsigned id, unsigned long read_block)

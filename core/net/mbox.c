@@ -30,7 +30,7 @@ static void on_async(struct ev_loop *ev, ev_async *w, int revents)
     struct mbox *m = w->data;
     (void)revents;
     deliver(m);
-    loop_flush(m->loop);
+    loop_done(m->loop);
     if (atomic_load_explicit(&m->loop->stop, memory_order_acquire)) ev_break(ev, EVBREAK_ALL);
 }
 

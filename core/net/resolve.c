@@ -76,7 +76,7 @@ static void on_socket(struct ev_loop *ev, ev_io *io, int revents)
     ares_process_fd(r->channel, revents & EV_READ ? fd : ARES_SOCKET_BAD,
                     revents & EV_WRITE ? fd : ARES_SOCKET_BAD);
     rearm(r);
-    loop_flush(r->l);
+    loop_done(r->l);
 }
 
 static struct watch *watch_of(struct resolver *r, ares_socket_t fd)

@@ -40,7 +40,7 @@ static inline ssize_t stream_sendv(struct stream *s, struct iovec *v, unsigned n
     if (UNLIKELY(s->ops != NULL)) return s->ops->sendv(s, v, n);
     struct msghdr m = {.msg_iov = v, .msg_iovlen = n};
     ssize_t sent;
-    do sent = sendmsg(s->fd, &m, MSG_NOSIGNAL);
+    do sent = n == 1 ? send(s->fd, v->iov_base, v->iov_len, MSG_NOSIGNAL) : sendmsg(s->fd, &m, MSG_NOSIGNAL);
     while (UNLIKELY(sent < 0 && errno == EINTR));
     return sent >= 0 ? sent : -errno;
 }

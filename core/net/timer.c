@@ -84,7 +84,7 @@ static void turn(struct wheel *w, uint64_t tick, uint64_t now_ms)
         struct timer *t = LIST_ITEM(due.next, struct timer, link);
         list_del(&t->link);
         if (t->due_ms > now_ms && tick_of(t->due_ms) > tick) place(w, t);
-        else t->fn(w->loop, t);
+        else loop_restamp(w->loop), t->fn(w->loop, t);
     }
 }
 
@@ -111,7 +111,7 @@ static void on_timer(struct ev_loop *ev, ev_timer *e, int revents)
     catch_up(w, now);
     w->armed = 0;
     arm(w);
-    loop_flush(w->loop);
+    loop_done(w->loop);
 }
 
 void wheel_init(struct wheel *w, struct loop *l)

@@ -15,7 +15,7 @@ static void fail(struct exchange *x, enum gw_type type, const char *why)
               x->attempt, why);
     p->calling = false;
     x->integration_done = true;
-    x->t_int_end = loop_now_ns();
+    x->t_int_end = loop_stamp_ns(x->loop);
     timer_cancel(&p->timer);
     x_fail(x, type, why);
 }
@@ -34,7 +34,7 @@ static void timed_out(struct loop *l, struct timer *t)
     if (p->calling)
         cli_cancel(&p->call);
     fail(x, GW_INTEGRATION_LATE, "the integration gave no answer in time");
-    loop_flush(l);
+    loop_done(l);
 }
 
 static void on_head(struct cli_call *c)
@@ -43,7 +43,7 @@ static void on_head(struct cli_call *c)
     struct proxy *p = x->proxy;
 
     timer_cancel(&p->timer);
-    x->t_int_head = loop_now_ns();
+    x->t_int_head = loop_stamp_ns(x->loop);
     x->int_status = c->res.status;
     x->ires = c->res;
     x->res = c->res;
@@ -69,7 +69,7 @@ static void on_done(struct cli_call *c)
 
     x->integration_done = true;
     x->proxy->calling = false;
-    x->t_int_end = loop_now_ns();
+    x->t_int_end = loop_stamp_ns(x->loop);
     x->ires.trailers = x->res.trailers = c->res.trailers;
     if (x->res.trailers.n)
         srv_trailers(x->st, &x->res.trailers);
@@ -237,7 +237,7 @@ void proxy_cancel(struct exchange *x)
         cli_cancel(&p->call);
     p->calling = false;
     if (!x->t_int_end)
-        x->t_int_end = loop_now_ns();
+        x->t_int_end = loop_stamp_ns(x->loop);
     x->integration_done = true;
     bufq_clear(&p->call.in);
     x->proxy = NULL;
@@ -279,6 +279,7 @@ void proxy_fill(struct exchange *x)
         return;
     }
     x->res_flow.in_end = c->in_end;
+    c->waits = x->st->out_waits;
     if (p->calling)
         cli_consumed(c);
 }

@@ -76,8 +76,8 @@ static struct exchange *exchange_new(struct srv_stream *st)
     x->arena = st->arena;
     x->pt = pl_thread_of(st->loop);
     x->listener = (struct pl_listener *)srv_conf_of(st)->upper;
-    x->t_begin = st->t_first_ns ? st->t_first_ns : loop_now_ns();
-    x->wall_ms = loop_wall_ms();
+    x->t_begin = st->t_first_ns ? st->t_first_ns : loop_stamp_ns(x->loop);
+    x->wall_ms = loop_turn_wall_ms(x->loop);
     x->phase = X_STAGE;
     x->stop_pos = STOP_ALL;
     x->route = &no_route;

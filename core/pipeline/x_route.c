@@ -125,9 +125,14 @@ static int add_forwarded(struct exchange *x)
 
 static str port_text(struct exchange *x)
 {
-    struct addr_ip local = *srv_local_ip(x->st);
+    unsigned n = srv_local_ip(x->st)->port;
+    char digits[8];
+    size_t i = sizeof(digits);
 
-    return arena_printf(x->arena, "%u", local.port);
+    do
+        digits[--i] = (char)('0' + n % 10);
+    while (n /= 10);
+    return arena_str(x->arena, str_n(digits + i, sizeof(digits) - i));
 }
 
 /* X-Forwarded-*: what an untrusted peer claims is replaced, what a trusted one says is kept and continued. */
@@ -154,7 +159,6 @@ static int add_x_forwarded(struct exchange *x)
 /* Root is kept or made new, the parent is ours (semantics 0.2). */
 static int add_trace_id(struct exchange *x)
 {
-    static const char hex[] = "0123456789abcdef";
     const struct hdr *h = hdrs_first(&x->req.h, HDR_X_AMZN_TRACE_ID);
     uint64_t r[2] = {rng_next(&x->loop->rng), rng_next(&x->loop->rng)};
     char *p;
@@ -166,11 +170,10 @@ static int add_trace_id(struct exchange *x)
         return E_NOMEM;
     memcpy(p, "Root=1-", 7);
     uint64_t s = x->wall_ms / 1000;
-    for (int i = 7; i >= 0; i--, s >>= 4)
-        p[7 + i] = hex[s & 15];
+    const unsigned char seconds[] = {(unsigned char)(s >> 24), (unsigned char)(s >> 16), (unsigned char)(s >> 8), (unsigned char)s};
+    enc_hex(p + 7, seconds, sizeof(seconds));
     p[15] = '-';
-    for (int i = 0; i < 24; i++)
-        p[16 + i] = hex[(r[i / 12] >> (4 * (i % 12))) & 15];
+    enc_hex(p + 16, r, 12);
     return hdrs_set(&x->req.h, x->arena, HDR_X_AMZN_TRACE_ID, hdr_id_name(HDR_X_AMZN_TRACE_ID), str_n(p, 40));
 }
 

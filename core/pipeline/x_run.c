@@ -205,6 +205,7 @@ sp_verdict x_call(struct exchange *x, const struct hook_ref *h, sp_fn fn, enum x
     x->cur_shadow = outer_shadow;
     x->cur_live = outer_live;
     x->pt->crumb = crumb;
+    loop_restamp(x->loop); /* it may have taken long */
     return v;
 }
 
@@ -331,6 +332,7 @@ static inline void chain_end(struct exchange *x)
     x->cur_shadow = false;
     x->cur_live = false;
     x->pt->crumb.entry = NULL;
+    loop_restamp(x->loop);
 }
 
 /* Runs the chain of a point from the cursor on; true: it is through. */
@@ -403,7 +405,7 @@ static void run_integration(struct exchange *x)
     struct sp_call call;
 
     x->integration_started = true;
-    x->t_int_begin = loop_now_ns();
+    x->t_int_begin = loop_stamp_ns(x->loop);
     if (r->integration.fn) {
         x_call_init(x, &r->integration, SP_HP_INTEGRATION, &call);
         sp_verdict v = x_call(x, &r->integration, r->integration.fn, W_MAIN, &call);

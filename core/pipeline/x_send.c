@@ -117,7 +117,7 @@ void x_finish(struct exchange *x, enum srv_end reason)
     if (x->ended)
         return;
     x->end_reason = (uint8_t)reason;
-    x->t_end = loop_now_ns();
+    x->t_end = loop_stamp_ns(x->loop);
     if (x->proxy)
         proxy_cancel(x);
     x->ended = true;

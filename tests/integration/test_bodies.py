@@ -255,7 +255,7 @@ def test_slow_backend_holds_the_sender_of_20_mb_back(env, chunked):
 
     def serve(conn):
         req = conn.stream.read_request_head()
-        go.wait(20)
+        go.wait(60)
         digest = hashlib.sha256()
         conn.stream.read_body(req, digest.update)
         result["sha"], result["n"] = digest.hexdigest(), req.length

@@ -85,6 +85,7 @@ static void pump_down(struct xc *x)
     if (c->in.bytes == 0 && !c->in_end) return;
     if (c->in_end) srv_trailers(x->st, &c->res.trailers);
     int rc = srv_body(x->st, &c->in, c->in_end);
+    c->waits = x->st->out_waits;
     if (rc == 0) cli_consumed(c);
     else srv_abort(x->st);
 }
