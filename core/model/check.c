@@ -64,7 +64,7 @@ CHECK(check_cidr)
     struct cidr c;
 
     if (cidr_parse(&c, n->text))
-        scalar_error(d, t, n, "a network such as 10.0.0.0/8 or ::1", "is not a network");
+        scalar_error(d, t, n, "a network such as 10.0.0.0/8 or ::1, or unix:", "is not a network");
 }
 
 CHECK(check_server)

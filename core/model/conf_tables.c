@@ -108,6 +108,8 @@ static const struct schema listen_limits_table[] = {
      .doc = "As limits.connections, of this listener."},
     {.key = NULL}};
 
+static const char *const proxied_modes[] = {"off", "required", "trusted", NULL};
+static const struct schema network_item = {.type = S_STRING, .min = 1, .check = check_cidr};
 const struct schema listen_table[] = {
     {.key = "address",
      .type = S_ADDRESS,
@@ -133,7 +135,17 @@ const struct schema listen_table[] = {
      .sub = listen_timeouts_table,
      .doc = "Timeouts of this listener instead of the global ones."},
     LATER("tls"),
-    LATER("proxy_protocol"),
+    {.key = "proxy_protocol",
+     .type = S_ENUM,
+     .names = proxied_modes,
+     .dflt = "off",
+     .doc = "required: every connection begins with a PROXY protocol header, version 1 or 2; "
+            "trusted: those of proxy_protocol_from do, others are clients themselves."},
+    {.key = "proxy_protocol_from",
+     .type = S_LIST,
+     .flags = S_OR_SCALAR,
+     .item = &network_item,
+     .doc = "Networks that may send PROXY headers; trusted_proxies when left out."},
     {.key = NULL}};
 static const struct schema listen_item = {.type = S_MAP, .sub = listen_table};
 
@@ -431,7 +443,7 @@ const struct schema conf_table[] = {
     {.key = "trusted_proxies",
      .type = S_LIST,
      .flags = S_OR_SCALAR,
-     .item = &(const struct schema){.type = S_STRING, .min = 1, .check = check_cidr},
+     .item = &network_item,
      .doc = "Networks whose X-Forwarded-For is believed."},
     {.key = "resolver",
      .type = S_MAP,

@@ -26,6 +26,9 @@ struct gw_listener {
     struct gw_limits limits;     /* the global ones, overridden */
     struct gw_timeouts timeouts;
     bool reuseport;
+    uint8_t proxied; /* off, required, trusted */
+    const struct cidr *proxied_from;
+    unsigned proxied_from_count;
 };
 
 struct gw_target {

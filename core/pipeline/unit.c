@@ -104,7 +104,7 @@ struct pl_listener *pl_listener_new(const struct gateway *gw, const struct gw_li
 {
     struct pl_listener *l = calloc(1, sizeof(*l));
     char *memory = malloc(g->text.n + g->name.n + 2);
-    struct cidr *trusted = calloc(gw->trusted_count + 1, sizeof(*trusted));
+    struct cidr *trusted = calloc(gw->trusted_count + g->proxied_from_count + 1, sizeof(*trusted));
 
     if (!l || !memory || !trusted) {
         free(l), free(memory), free(trusted);
@@ -118,6 +118,7 @@ struct pl_listener *pl_listener_new(const struct gateway *gw, const struct gw_li
     l->name = str_n(memory + g->text.n, g->name.n);
     l->trusted = trusted;
     l->trusted_count = gw->trusted_count;
+    memcpy(trusted + gw->trusted_count, g->proxied_from, g->proxied_from_count * sizeof(*trusted));
     atomic_init(&l->refs, 1);
     l->conf = (struct srv_conf){
         .events = &exchange_events,
@@ -135,6 +136,9 @@ struct pl_listener *pl_listener_new(const struct gateway *gw, const struct gw_li
         .low_water = 64 * 1024,
         .ref = listener_ref_conf,
         .unref = listener_unref_conf,
+        .proxied = g->proxied,
+        .proxied_from = trusted + gw->trusted_count,
+        .proxied_from_count = g->proxied_from_count,
     };
     return l;
 }
