@@ -108,6 +108,29 @@ static const struct schema listen_limits_table[] = {
      .doc = "As limits.connections, of this listener."},
     {.key = NULL}};
 
+static const char *const forwarded_sends[] = {"aws", "x-forwarded", "forwarded", "both", "none", NULL};
+static const char *const forwarded_reads[] = {"x-forwarded-for", "forwarded", "none", NULL};
+const struct schema forwarded_table[] = {
+    {.key = "send",
+     .type = S_ENUM,
+     .names = forwarded_sends,
+     .dflt = "aws",
+     .doc = "What backends get: X-Forwarded-For, -Host, -Port, -Proto; Forwarded (RFC 7239); both; "
+            "none; aws: Forwarded for HTTP integrations of HTTP APIs, X-Forwarded-* for all others."},
+    {.key = "read",
+     .type = S_ENUM,
+     .names = forwarded_reads,
+     .dflt = "x-forwarded-for",
+     .doc = "The header in which trusted proxies tell the client's address."},
+    {.key = "via",
+     .type = S_STRING,
+     .min = 1,
+     .max = 255,
+     .check = check_via,
+     .doc = "The gateway's name in Via of requests to backends (RFC 9110 7.6.3); no Via when left "
+            "out."},
+    {.key = NULL}};
+
 static const char *const proxied_modes[] = {"off", "required", "trusted", NULL};
 static const struct schema network_item = {.type = S_STRING, .min = 1, .check = check_cidr};
 const struct schema listen_table[] = {
@@ -444,7 +467,11 @@ const struct schema conf_table[] = {
      .type = S_LIST,
      .flags = S_OR_SCALAR,
      .item = &network_item,
-     .doc = "Networks whose X-Forwarded-For is believed."},
+     .doc = "Networks whose X-Forwarded-For is believed; unix: for peers of unix sockets."},
+    {.key = "forwarded",
+     .type = S_MAP,
+     .sub = forwarded_table,
+     .doc = "The client's way here, as told by proxies and to backends."},
     {.key = "resolver",
      .type = S_MAP,
      .sub = resolver_table,

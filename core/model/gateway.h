@@ -31,6 +31,11 @@ struct gw_listener {
     unsigned proxied_from_count;
 };
 
+/* What integrations are told of the client's way here, and which header of a trusted proxy is believed: in the order of the
+ * tables' names. */
+enum gw_send { GW_SEND_AWS = 0, GW_SEND_X_FORWARDED, GW_SEND_FORWARDED, GW_SEND_BOTH, GW_SEND_NONE };
+enum gw_read { GW_READ_X_FORWARDED_FOR = 0, GW_READ_FORWARDED, GW_READ_NONE };
+
 struct gw_target {
     str text; /* "host:port" as written */
     str host;
@@ -81,6 +86,8 @@ struct gateway {
     struct gw_timeouts timeouts;
     struct cidr *trusted;
     unsigned trusted_count;
+    uint8_t forwarded_send, forwarded_read;
+    str via; /* our name in Via; empty: none is sent */
     str log_level, log_format, log_to;
     str aws_region, aws_account;
     str resolver_servers;

@@ -202,6 +202,15 @@ static void read_trusted(struct load *ld)
         read_networks(ld, node_getz(ld->gw->root, "trusted_proxies"), &ld->gw->trusted_count);
 }
 
+static void read_forwarded(struct load *ld)
+{
+    const struct node *map = node_getz(ld->gw->root, "forwarded");
+
+    ld->gw->forwarded_send = (uint8_t)schema_i64(forwarded_table, map, "send");
+    ld->gw->forwarded_read = (uint8_t)schema_i64(forwarded_table, map, "read");
+    ld->gw->via = schema_str(forwarded_table, map, "via");
+}
+
 static void read_resolver(struct load *ld)
 {
     struct gateway *gw = ld->gw;
@@ -246,5 +255,6 @@ void load_settings(struct load *ld)
     gw->aws_region = schema_str(aws_table, aws, "region");
     gw->aws_account = schema_str(aws_table, aws, "account_id");
     read_trusted(ld);
+    read_forwarded(ld);
     read_resolver(ld);
 }

@@ -38,7 +38,9 @@ struct pl_listener {
     str text, name;
     struct cidr *trusted;
     unsigned trusted_count;
-    char *memory; /* of the strings and the set */
+    uint8_t forwarded_send, forwarded_read; /* enum gw_send, gw_read */
+    str via; /* empty: none is sent */
+    char *memory; /* of the strings */
 };
 void pl_listener_unref(struct pl_listener *);
 

@@ -103,7 +103,7 @@ static uint32_t bounded(int64_t v)
 struct pl_listener *pl_listener_new(const struct gateway *gw, const struct gw_listener *g)
 {
     struct pl_listener *l = calloc(1, sizeof(*l));
-    char *memory = malloc(g->text.n + g->name.n + 2);
+    char *memory = malloc(g->text.n + g->name.n + gw->via.n + 2);
     struct cidr *trusted = calloc(gw->trusted_count + g->proxied_from_count + 1, sizeof(*trusted));
 
     if (!l || !memory || !trusted) {
@@ -112,10 +112,15 @@ struct pl_listener *pl_listener_new(const struct gateway *gw, const struct gw_li
     }
     memcpy(memory, g->text.p, g->text.n);
     memcpy(memory + g->text.n, g->name.p, g->name.n);
+    if (gw->via.n)
+        memcpy(memory + g->text.n + g->name.n, gw->via.p, gw->via.n);
     memcpy(trusted, gw->trusted, gw->trusted_count * sizeof(*trusted));
     l->memory = memory;
     l->text = str_n(memory, g->text.n);
     l->name = str_n(memory + g->text.n, g->name.n);
+    l->via = str_n(memory + g->text.n + g->name.n, gw->via.n);
+    l->forwarded_send = gw->forwarded_send;
+    l->forwarded_read = gw->forwarded_read;
     l->trusted = trusted;
     l->trusted_count = gw->trusted_count;
     memcpy(trusted + gw->trusted_count, g->proxied_from, g->proxied_from_count * sizeof(*trusted));
