@@ -7,6 +7,7 @@
 
 #define READS 4u               /* of one readiness event, while they fill their room */
 #define DROP_MAX (64u * 1024)  /* rest of a body read for the connection's sake */
+#define BLANK_MAX 8u           /* empty lines before a request */
 #define LINGER_MAX (1u << 20)  /* bytes */
 
 static struct loop *loop_of(const struct h1_conn *c)
@@ -126,7 +127,8 @@ static bool begin(struct h1_conn *c)
     size_t n = h1_in_left(&c->in);
     if (p[0] == '\r') { /* RFC 9112 2.2: an empty line before the request line */
         if (n == 1) return false;
-        if (p[1] == '\n') {
+        if (p[1] == '\n' && c->blank < BLANK_MAX) {
+            c->blank++;
             c->in.off += 2;
             return true;
         }
@@ -141,6 +143,7 @@ static bool begin(struct h1_conn *c)
                     conf->max_headers);
     c->mark_ms = loop_now_ms(loop_of(c));
     c->fresh = false;
+    c->blank = 0;
     h1_srv_state(c, H1_S_HEAD);
     return true;
 }
