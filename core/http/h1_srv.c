@@ -158,6 +158,14 @@ static bool more_head(struct h1_conn *c)
     return n < 0;
 }
 
+/* The body will never be whole. */
+static void body_bad(struct h1_conn *c, int err)
+{
+    unsigned status = err == E_PROTO ? 400 : err == E_LIMIT ? 413 : 408;
+    SRV_COUNT(c->c.th->stats.bad[srv_bad_index(status)], 1);
+    c->x->st.in_error = err;
+}
+
 static bool more_body(struct h1_conn *c)
 {
     struct h1_xchg *x = c->x;
@@ -172,7 +180,7 @@ static bool more_body(struct h1_conn *c)
                           &st->req.trailers);
     st->in_total = x->body.total;
     if (rc == 1) st->in_end = true;
-    else if (rc < 0) st->in_error = rc == E_PROTO ? E_PROTO : E_LIMIT;
+    else if (rc < 0) body_bad(c, rc == E_PROTO ? E_PROTO : E_LIMIT);
     if (x->expect_due && st->in_total) x->expect_due = false;
     if (!x->discarding && (rc != 0 || x->body.total != before)) c->c.conf->events->body(st);
     return st->in_error != 0; /* once more: what is left is dropped */
@@ -302,7 +310,7 @@ void h1_srv_read_timeout(struct h1_conn *c)
         break;
     case H1_S_LIVE:
         SRV_COUNT(st->timeouts_body, 1);
-        x->st.in_error = E_TIMEOUT;
+        body_bad(c, E_TIMEOUT);
         if (!x->discarding) c->c.conf->events->body(&x->st);
         break;
     default: /* DROP, LINGER */

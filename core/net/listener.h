@@ -17,6 +17,7 @@ struct listener {
     listener_fn fn;
     void *arg;
     bool paused;
+    uint64_t said_ms; /* the shortage, in the log */
     uint64_t accepted, failed; /* written by the thread, read anywhere for metrics (relaxed) */
 };
 

@@ -6,7 +6,8 @@
 #include "pipeline/pipeline.h"
 #include "pipeline/thread.h"
 
-struct pl_listener *pl_listener_new(const struct gateway *, const struct gw_listener *);
+/* old: the snapshot before; its listener of the same address hands its count of connections on. */
+struct pl_listener *pl_listener_new(const struct gateway *, const struct gw_listener *, const struct snapshot *old);
 static inline struct snapshot *snapshot_ref(struct snapshot *s)
 {
     atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);

@@ -19,6 +19,14 @@ static uint64_t accepted(const struct wlistener *wl)
     return n;
 }
 
+static uint64_t failures(const struct wlistener *wl)
+{
+    uint64_t n = 0;
+    for (unsigned i = 0; i < wl->nsockets; i++)
+        n += __atomic_load_n(&wl->sockets[i].l.failed, __ATOMIC_RELAXED);
+    return n;
+}
+
 static void listeners_json(struct worker *w, struct text *t)
 {
     json_key(t, "listeners");
@@ -117,6 +125,19 @@ void worker_metrics(void *arg, struct text *t)
         const char *const labels[] = {"listener", wl->text, NULL};
         metric_sample(t, "sallyport_accepted_connections_total", (double)accepted(wl), labels);
     }
+    metric_head(t, "sallyport_accept_failures_total", "counter",
+                "Connections that could not be accepted: no descriptors or memory, or gone already.");
+    LIST_EACH(&w->listeners, it)
+    {
+        struct wlistener *wl = LIST_ITEM(it, struct wlistener, link);
+        const char *const labels[] = {"listener", wl->text, NULL};
+        metric_sample(t, "sallyport_accept_failures_total", (double)failures(wl), labels);
+    }
+    uint64_t gates = 0;
+    for (unsigned i = 0; i < w->thread_count; i++)
+        gates += atomic_load_explicit(&w->threads[i].gates, memory_order_relaxed);
+    metric_one(t, "sallyport_connection_limit_reached_total", "counter",
+               "How often a thread stopped accepting at a limit of connections.", (double)gates);
 }
 
 /* Questions */
