@@ -217,8 +217,11 @@ static void attempt(struct exchange *x)
 void proxy_start(struct exchange *x)
 {
     const struct route_plan *r = x->route;
-    struct proxy *p = arena_zalloc(x->arena, sizeof(*p));
+    struct proxy *p;
 
+    if (UNLIKELY(x->req.method == M_OPTIONS || x->req.method == M_OTHER) && x_last_hop(x))
+        return;
+    p = arena_zalloc(x->arena, sizeof(*p));
     if (!p) {
         x_fail(x, GW_INTERNAL, "out of memory");
         return;

@@ -367,3 +367,27 @@ int x_forward_headers(struct exchange *x)
         rc = drop_x_forwarded(x, &c);
     return !rc && x->listener->via.n ? add_via(x, &c) : rc;
 }
+
+/* RFC 9110 7.6.2, for OPTIONS and TRACE: true when the request ends here, and is answered. */
+bool x_last_hop(struct exchange *x)
+{
+    const struct hdr *h = hdrs_first(&x->req.h, HDR_MAX_FORWARDS);
+    bool trace = str_eq(x->req.method_name, STR("TRACE"));
+    uint64_t n;
+
+    if (!h || (x->req.method != M_OPTIONS && !trace) || str_u64(h->value, &n) != 0)
+        return false;
+    if (n == 0 && trace) {
+        x_fail(x, GW_NOT_IMPLEMENTED, "TRACE ends here, and is not answered"); /* it would show what proxies added */
+        return true;
+    }
+    if (n == 0 && x_set_local(x, 204, STR(""), STR("")) == 0) {
+        x_to_response(x, STOP_ALL);
+        return true;
+    }
+    str less = n ? arena_printf(x->arena, "%llu", (unsigned long long)(n - 1)) : STR_NONE;
+    if (less.p && hdrs_set(&x->req.h, x->arena, HDR_MAX_FORWARDS, hdr_id_name(HDR_MAX_FORWARDS), less) == 0)
+        return false;
+    x_fail(x, GW_INTERNAL, "out of memory");
+    return true;
+}

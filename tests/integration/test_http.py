@@ -193,6 +193,17 @@ def test_final_answer_in_place_of_continue(env):
             pass
 
 
+def test_the_last_hop_of_options_and_trace(env):
+    """Max-Forwards: 0 ends at the gateway (RFC 9110 7.6.2)."""
+    host, back = env.lane(handler=peer.ok)
+    with env.gw.connect() as c:
+        got = c.ask("OPTIONS", "/x", host, [("Max-Forwards", "0")])
+        assert got.status == 204 and got.body == b""
+        assert c.ask("TRACE", "/x", host, [("Max-Forwards", "0")]).status == 501
+        assert c.ask("GET", "/x", host).status == 200
+    assert [r.method for r in back.requests] == ["GET"]
+
+
 # Ends
 def timed(event):
     start = time.monotonic()
@@ -488,7 +499,8 @@ SLOW = {"headers": ["-H", "-i", "1", "-x", "10"], "body": ["-B", "-i", "2", "-s"
 def test_slowhttptest(make, mode, counter):
     """300 attackers; a normal client is answered all the while, and the attackers are thrown out and counted."""
     path = tool("slowhttptest")
-    back = make.backend(lambda r: response_bytes(200, [], b"x" * (2 * MB if r.target == "/big" else 2)))
+    small, big = response_bytes(200, [], b"ok"), response_bytes(200, [], b"x" * (2 * MB))
+    back = make.backend(lambda r: big if r.target == "/big" else small)
     gw = make.gateway({"upstreams": [upstream("back", back)], "timeouts": {"header": "3s", "body": "1s", "write": "1s", "idle": "3s"}},
                       [plain_api("p", "back")])
     proc = subprocess.Popen([path, "-c", "300", "-r", "150", "-l", "12", "-p", "3", "-u", "http://127.0.0.1:%d/big" % gw.port, *SLOW[mode]],
@@ -500,7 +512,7 @@ def test_slowhttptest(make, mode, counter):
             assert gw.ask("GET", "/small").status == 200
             worst = max(worst, time.monotonic() - start)
             time.sleep(0.05)
-        assert worst < 1.0 * (4 if sanitized() else 1), "a normal client waited %gs" % worst
+        assert worst < 2.0 * (4 if sanitized() else 1), "a normal client waited %gs" % worst
         out = proc.communicate(timeout=30)[0].decode(errors="replace")
     finally:
         if proc.poll() is None:

@@ -164,6 +164,12 @@ line("options without a path", "3.2.4", b"OPTIONS http://p.test HTTP/1.1", Accep
 line("options with a path", "3.2.4", b"OPTIONS http://p.test/ HTTP/1.1", Accepted("OPTIONS", "/"))
 line("options with a query", "3.2.4", b"OPTIONS http://p.test?a HTTP/1.1", Accepted("OPTIONS", "/?a"))
 line("options of the server", "3.2.4", b"OPTIONS * HTTP/1.1", Accepted("OPTIONS", "*"))
+row("max-forwards of options", "9110 7.6.2", b"OPTIONS /a HTTP/1.1\r\n" + H + b"Max-Forwards: 3\r\n\r\n",
+    Accepted("OPTIONS", "/a", has={"max-forwards": "2"}))
+row("max-forwards of get", "9110 7.6.2", b"GET /a HTTP/1.1\r\n" + H + b"Max-Forwards: 0\r\n\r\n", Accepted("GET", "/a", has={"max-forwards": "0"}))
+row("max-forwards that is no number", "9110 7.6.2", b"OPTIONS /a HTTP/1.1\r\n" + H + b"Max-Forwards: -1\r\n\r\n",
+    Accepted("OPTIONS", "/a", has={"max-forwards": "-1"}))
+row("trace", "9110 9.3.8", b"TRACE /a HTTP/1.1\r\n" + H + b"Max-Forwards: 1\r\n\r\n", Accepted("TRACE", "/a", has={"max-forwards": "0"}))
 line("target at the limit", "3", b"GET /" + b"a" * (URL_LIMIT - 1) + b" HTTP/1.1", Accepted(target="/" + "a" * (URL_LIMIT - 1)))
 line("target above the limit", "3", b"GET /" + b"a" * URL_LIMIT + b" HTTP/1.1", Refused(414))
 row("target without end", "3", b"GET /" + b"a" * (URL_LIMIT * 3), Refused(414))
