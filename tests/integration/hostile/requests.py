@@ -333,7 +333,7 @@ post("length behind a bare lf", "2.2", b"A: b\nContent-Length: 5", b"12345", BAD
 post("length zero", "9110 8.6", b"Content-Length: 0", b"", Accepted("POST", "/p"))
 row("body of a get", "9110 9.3.1", b"GET /g HTTP/1.1\r\n" + H + b"Content-Length: 3\r\n\r\nabc", Accepted("GET", "/g", b"abc"))
 row("body of a delete", "9110 9.3.5", b"DELETE /g HTTP/1.1\r\n" + H + b"Content-Length: 3\r\n\r\nabc", Accepted("DELETE", "/g", b"abc"))
-row("length of a head", "9110 9.3.2", b"GET /g HTTP/1.0\r\nConnection: keep-alive\r\n" + H + b"Content-Length: 3\r\n\r\nabc",
+row("body of a kept http/1.0 request", "9.3", b"GET /g HTTP/1.0\r\nConnection: keep-alive\r\n" + H + b"Content-Length: 3\r\n\r\nabc",
     Accepted("GET", "/g", b"abc"))
 
 # Transfer-Encoding
