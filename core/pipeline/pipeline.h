@@ -51,8 +51,6 @@ int pipeline_thread_start(struct pipeline *, struct loop *) MUST_USE;
 void pipeline_thread_stop(struct pipeline *, struct loop *);
 /* An accepted connection of the listener with that canonical address (gw_listener.text). Owns fd. Closes it when the listener is gone. */
 void pipeline_accept(struct loop *, str listener, int fd, const struct addr *peer);
-/* Has it as many connections as its own limit allows, over all threads? */
-bool pipeline_listener_full(struct loop *, str listener);
 /* Of the thread: answers say `Connection: close` from now on; how many connections are left; how many exchanges run; close all. */
 void pipeline_thread_drain(struct loop *);
 unsigned pipeline_thread_connections(struct loop *);

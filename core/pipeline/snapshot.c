@@ -50,7 +50,7 @@ static int build_listeners(struct snapshot *s)
     const struct gateway *gw = s->gateway;
 
     for (unsigned i = 0; i < gw->listener_count; i++) {
-        s->listeners[i] = pl_listener_new(gw, &gw->listeners[i], s->pipeline->current);
+        s->listeners[i] = pl_listener_new(gw, &gw->listeners[i]);
         if (!s->listeners[i])
             return E_NOMEM;
         s->listener_count = i + 1;

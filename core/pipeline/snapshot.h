@@ -6,8 +6,7 @@
 #include "pipeline/pipeline.h"
 #include "pipeline/thread.h"
 
-/* old: the snapshot before; its listener of the same address hands its count of connections on. */
-struct pl_listener *pl_listener_new(const struct gateway *, const struct gw_listener *, const struct snapshot *old);
+struct pl_listener *pl_listener_new(const struct gateway *, const struct gw_listener *);
 static inline struct snapshot *snapshot_ref(struct snapshot *s)
 {
     atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);

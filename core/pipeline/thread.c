@@ -78,31 +78,19 @@ void pipeline_thread_stop(struct pipeline *p, struct loop *l)
     free(pt);
 }
 
-static struct pl_listener *find_listener(struct loop *l, str text)
-{
-    struct snapshot *s = pl_thread_of(l)->snap;
-
-    for (unsigned i = 0; s && i < s->listener_count; i++)
-        if (str_eq(s->listeners[i]->text, text))
-            return s->listeners[i];
-    return NULL;
-}
-
 void pipeline_accept(struct loop *l, str listener, int fd, const struct addr *peer)
 {
-    struct pl_listener *pl = find_listener(l, listener);
+    struct pl_thread *pt = pl_thread_of(l);
+    struct snapshot *s = pt->snap;
 
-    if (!pl)
-        close(fd);
-    else if (srv_accept(l, fd, peer, &pl->conf) != 0)
-        log_warn("a connection could not be taken: out of memory");
-}
-
-bool pipeline_listener_full(struct loop *l, str listener)
-{
-    const struct pl_listener *pl = find_listener(l, listener);
-
-    return pl && atomic_load_explicit(&pl->door->open, memory_order_relaxed) >= pl->max_open;
+    for (unsigned i = 0; s && i < s->listener_count; i++) {
+        if (!str_eq(s->listeners[i]->text, listener))
+            continue;
+        if (srv_accept(l, fd, peer, &s->listeners[i]->conf) != 0)
+            log_warn("a connection could not be taken: out of memory");
+        return;
+    }
+    close(fd);
 }
 
 void pipeline_thread_drain(struct loop *l)

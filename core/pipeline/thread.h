@@ -31,17 +31,10 @@ struct pl_thread {
     _Atomic uint64_t requests, no_api, misuse, token_gone;
 };
 
-/* What the listeners of one address share, from conf to conf. */
-struct pl_door {
-    _Atomic unsigned refs, open; /* connections, on all threads */
-};
-
 /* A listener's limits and timeouts; connections keep theirs. */
 struct pl_listener {
     struct srv_conf conf; /* first */
     _Atomic unsigned refs;
-    struct pl_door *door;
-    unsigned max_open;
     str text, name;
     struct cidr *trusted;
     unsigned trusted_count;

@@ -78,8 +78,6 @@ void pl_listener_unref(struct pl_listener *l)
 {
     if (atomic_fetch_sub_explicit(&l->refs, 1, memory_order_acq_rel) != 1)
         return;
-    if (atomic_fetch_sub_explicit(&l->door->refs, 1, memory_order_acq_rel) == 1)
-        free(l->door);
     free(l->memory);
     free(l->trusted);
     free(l);
@@ -90,15 +88,11 @@ static void listener_ref_conf(const struct srv_conf *c)
     struct pl_listener *l = (struct pl_listener *)c->upper;
 
     atomic_fetch_add_explicit(&l->refs, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&l->door->open, 1, memory_order_relaxed);
 }
 
 static void listener_unref_conf(const struct srv_conf *c)
 {
-    struct pl_listener *l = (struct pl_listener *)c->upper;
-
-    atomic_fetch_sub_explicit(&l->door->open, 1, memory_order_relaxed);
-    pl_listener_unref(l);
+    pl_listener_unref((struct pl_listener *)c->upper);
 }
 
 static uint32_t bounded(int64_t v)
@@ -106,36 +100,16 @@ static uint32_t bounded(int64_t v)
     return v < 0 ? 0 : v > UINT32_MAX ? UINT32_MAX : (uint32_t)v;
 }
 
-static struct pl_door *door_of(const struct snapshot *old, str text)
-{
-    struct pl_door *d;
-
-    for (unsigned i = 0; old && i < old->listener_count; i++) {
-        if (!str_eq(old->listeners[i]->text, text))
-            continue;
-        atomic_fetch_add_explicit(&old->listeners[i]->door->refs, 1, memory_order_relaxed);
-        return old->listeners[i]->door;
-    }
-    d = calloc(1, sizeof(*d));
-    if (d)
-        atomic_init(&d->refs, 1);
-    return d;
-}
-
-struct pl_listener *pl_listener_new(const struct gateway *gw, const struct gw_listener *g, const struct snapshot *old)
+struct pl_listener *pl_listener_new(const struct gateway *gw, const struct gw_listener *g)
 {
     struct pl_listener *l = calloc(1, sizeof(*l));
     char *memory = malloc(g->text.n + g->name.n + gw->via.n + 2);
     struct cidr *trusted = calloc(gw->trusted_count + g->proxied_from_count + 1, sizeof(*trusted));
 
-    struct pl_door *door = l && memory && trusted ? door_of(old, g->text) : NULL;
-
-    if (!door) {
+    if (!l || !memory || !trusted) {
         free(l), free(memory), free(trusted);
         return NULL;
     }
-    l->door = door;
-    l->max_open = bounded(g->limits.connections);
     memcpy(memory, g->text.p, g->text.n);
     memcpy(memory + g->text.n, g->name.p, g->name.n);
     if (gw->via.n)

@@ -19,12 +19,10 @@ struct status_http;
 
 /* A listening socket as one traffic thread sees it. Between start and stop the thread owns it. */
 struct wsocket {
-    struct list link; /* in its thread's sockets, while it is on */
     struct listener l;
     struct wlistener *owner;
     struct wthread *thread;
     bool on;
-    bool full; /* the listener's own limit is reached: look again */
 };
 
 /* An address of the conf. Main thread. */
@@ -46,16 +44,13 @@ struct wthread {
     bool running;
     struct loop *loop;
     /* the thread's own */
-    struct list sockets; /* that it accepts on */
     bool started;      /* pipeline_thread_start has succeeded */
-    struct timer gate; /* a connection limit is reached: look again */
+    struct timer gate; /* the connection limit is reached: look again */
     struct timer drain;
     bool gated, draining, closed;
     uint64_t drain_from_ms, drain_until_ms, quiet_since_ms;
     struct mbox_msg drained;           /* to the main thread, once */
     _Atomic unsigned connection_limit; /* its share of limits.connections */
-    _Atomic uint64_t gates;            /* how often a limit was reached */
-    uint64_t gate_said_ms;
 };
 
 struct apply;
@@ -108,7 +103,6 @@ unsigned worker_cores(void);
 int worker_listen_plan(struct worker *, const struct gateway *, struct diag *) MUST_USE;
 void worker_listen_cancel(struct worker *);
 void worker_listen_thread(struct wthread *, void *);
-void worker_socket_stop(struct wsocket *); /* on its thread */
 void worker_listen_commit(struct worker *);
 void worker_listen_close(struct worker *); /* all; the threads have let go of them */
 /* One socket from the deposits, or bound anew. -errno. */

@@ -133,11 +133,6 @@ void worker_metrics(void *arg, struct text *t)
         const char *const labels[] = {"listener", wl->text, NULL};
         metric_sample(t, "sallyport_accept_failures_total", (double)failures(wl), labels);
     }
-    uint64_t gates = 0;
-    for (unsigned i = 0; i < w->thread_count; i++)
-        gates += atomic_load_explicit(&w->threads[i].gates, memory_order_relaxed);
-    metric_one(t, "sallyport_connection_limit_reached_total", "counter",
-               "How often a thread stopped accepting at a limit of connections.", (double)gates);
 }
 
 /* Questions */

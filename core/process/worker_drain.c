@@ -56,7 +56,7 @@ static void thread_drain(struct wthread *t, void *arg)
     struct worker *w = t->w;
     (void)arg;
     t->draining = true;
-    if (t->gate.fn)
+    if (t->gated)
         timer_cancel(&t->gate);
     LIST_EACH(&w->listeners, it)
     {
@@ -65,7 +65,8 @@ static void thread_drain(struct wthread *t, void *arg)
             continue;
         if (!w->stop_fast)
             sweep(t, s);
-        worker_socket_stop(s);
+        listener_stop(&s->l);
+        s->on = false;
     }
     pipeline_thread_drain(t->loop);
     t->drain_from_ms = t->quiet_since_ms = loop_now_ms(t->loop);

@@ -12,7 +12,6 @@
 
 #define BACKLOG 4096
 #define GATE_MS 50u
-#define SAY_MS  60000u
 
 /* Accepting, on a traffic thread */
 static unsigned thread_limit(const struct wthread *t)
@@ -20,11 +19,16 @@ static unsigned thread_limit(const struct wthread *t)
     return atomic_load_explicit(&t->connection_limit, memory_order_relaxed);
 }
 
-static void apply_gate(struct wsocket *s)
+static void gate_all(struct wthread *t, bool pause)
 {
-    bool pause = s->thread->gated || s->full;
-    if (s->l.paused != pause)
-        listener_pause(&s->l, pause);
+    LIST_EACH(&t->w->listeners, it)
+    {
+        struct wlistener *wl = LIST_ITEM(it, struct wlistener, link);
+        struct wsocket *s = &wl->sockets[t->id - 1];
+        if (s->on)
+            listener_pause(&s->l, pause);
+    }
+    t->gated = pause;
 }
 
 static void on_gate(struct loop *l, struct timer *timer)
@@ -32,32 +36,10 @@ static void on_gate(struct loop *l, struct timer *timer)
     struct wthread *t = CONTAINER_OF(timer, struct wthread, gate);
     if (t->draining)
         return;
-    bool again = t->gated = t->gated && pipeline_thread_connections(l) >= thread_limit(t);
-    LIST_EACH(&t->sockets, it)
-    {
-        struct wsocket *s = LIST_ITEM(it, struct wsocket, link);
-        s->full = s->full && pipeline_listener_full(l, str_z(s->owner->text));
-        again |= s->full;
-        apply_gate(s);
-    }
-    if (again)
+    if (pipeline_thread_connections(l) >= thread_limit(t))
         timer_set(l, timer, GATE_MS);
-}
-
-/* The rest waits in the kernel's queue. */
-static void gate(struct wthread *t, const char *what)
-{
-    uint64_t now = loop_now_ms(t->loop);
-    atomic_fetch_add_explicit(&t->gates, 1, memory_order_relaxed);
-    LIST_EACH(&t->sockets, it) apply_gate(LIST_ITEM(it, struct wsocket, link));
-    if (!t->gate.fn)
-        timer_init(&t->gate, on_gate);
-    if (!timer_is_set(&t->gate))
-        timer_set(t->loop, &t->gate, GATE_MS);
-    if (t->gate_said_ms && now - t->gate_said_ms < SAY_MS)
-        return;
-    t->gate_said_ms = now;
-    log_warn("the limit of connections of %s is reached: further ones wait", what);
+    else
+        gate_all(t, false);
 }
 
 static void on_accept(struct listener *l, int fd, const struct addr *peer)
@@ -65,13 +47,11 @@ static void on_accept(struct listener *l, int fd, const struct addr *peer)
     struct wsocket *s = l->arg;
     struct wthread *t = s->thread;
     pipeline_accept(l->loop, str_z(s->owner->text), fd, peer);
-    if (pipeline_thread_connections(l->loop) >= thread_limit(t) && !t->gated) {
-        t->gated = true;
-        gate(t, "a thread");
-    } else if (!s->full && pipeline_listener_full(l->loop, str_z(s->owner->text))) {
-        s->full = true;
-        gate(t, s->owner->text);
-    }
+    if (pipeline_thread_connections(l->loop) < thread_limit(t) || t->gated)
+        return;
+    gate_all(t, true); /* the rest waits in the kernel's queue */
+    timer_init(&t->gate, on_gate);
+    timer_set(l->loop, &t->gate, GATE_MS);
 }
 
 static void socket_start(struct wthread *t, struct wlistener *wl)
@@ -79,16 +59,8 @@ static void socket_start(struct wthread *t, struct wlistener *wl)
     struct wsocket *s = &wl->sockets[t->id - 1];
     listener_start(&s->l, t->loop, wl->fds[wl->nfds > 1 ? t->id - 1 : 0], on_accept, s);
     s->on = true;
-    s->full = false;
-    list_push(&t->sockets, &s->link);
-    apply_gate(s);
-}
-
-void worker_socket_stop(struct wsocket *s)
-{
-    listener_stop(&s->l);
-    list_del(&s->link);
-    s->on = false;
+    if (t->gated)
+        listener_pause(&s->l, true);
 }
 
 /* The list itself does not change while threads are at it: the main thread waits for them. */
@@ -104,7 +76,8 @@ void worker_listen_thread(struct wthread *t, void *arg)
         if (wl->is_new && !s->on) {
             socket_start(t, wl);
         } else if (!wl->stays && s->on) {
-            worker_socket_stop(s);
+            listener_stop(&s->l);
+            s->on = false;
         }
     }
 }

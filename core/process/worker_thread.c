@@ -94,7 +94,6 @@ int worker_threads_start(struct worker *w, unsigned n)
         struct wthread *t = &w->threads[i];
         t->w = w;
         t->id = i + 1;
-        list_init(&t->sockets);
         int rc = start_one(t);
         if (rc == 0)
             continue;

@@ -8,7 +8,7 @@ import pytest
 
 import backend as peer
 import prom
-from client import Client, ask as client_ask, raw
+from client import Client, raw
 from confgen import doc_api, operation, plain_api, upstream
 from gateway import free_port, sanitized
 from wire import Closed, request_bytes, response_bytes, wait_until
@@ -208,49 +208,7 @@ def test_pool_that_is_full(env):
         wait_until(lambda: env.counter("requests_total", api="one", code="5xx") == before + 1, 5, "the counter")
 
 
-# Connections
-def test_connections_of_all_and_of_a_listener(make):
-    back = make.backend(peer.ok)
-    a, b = free_port(), free_port()
-    gw = make.gateway({"upstreams": [upstream("back", back)], "threads": 1, "limits": {"connections": 12},
-                       "listen": [{"address": "127.0.0.1:%d" % a}, {"address": "127.0.0.1:%d" % b, "limits": {"connections": 3}}]},
-                      [plain_api("p", "back")])
-
-    def counter():
-        return prom.parse(gw.metrics()).sum("sallyport_connection_limit_reached_total")
-
-    def served(port, clients):
-        c = Client(port, timeout=0.5)
-        clients.append(c)
-        c.send(request_bytes("GET", "/", "p.test"))
-        try:
-            return c.read().status == 200
-        except Exception:  # pylint: disable=broad-except
-            return False
-    mine, others = [], []
-    try:
-        assert [served(b, mine) for _ in range(3)] == [True] * 3
-        assert counter() == 1
-        assert not served(b, mine)          # waits in the kernel's queue
-        assert served(a, others)            # the other listener goes on
-        gw.reload()
-        assert not served(b, mine)          # the count outlives a reload
-        for c in mine[:3]:
-            c.close()
-        for c in mine[3:]:                  # now their turn comes
-            c.stream.sock.settimeout(10)
-            assert c.read().status == 200
-        assert [served(a, others) for _ in range(9)] == [True] * 9
-        assert not served(a, others)
-        assert counter() == 2
-        gw.wait_log("the limit of connections of 127.0.0.1:%d is reached" % b)
-    finally:
-        for c in mine + others:
-            c.close()
-    wait_until(lambda: prom.parse(gw.metrics()).sum("sallyport_connections") == 0, what="all are closed")
-    assert client_ask(a, host="p.test").status == 200
-
-
+# The machine, the end
 def test_descriptors_that_run_out(make):
     """What is in flight goes on, new connections wait, a counter and one line in the log tell; then all is well again."""
     back = make.backend(peer.ok)
