@@ -240,8 +240,10 @@ static void on_gone(struct h1_conn *c, bool reset)
     c->eof = true;
     stop_reading(c);
     if (c->state == H1_S_LIVE) {
-        if (!reset && (x->st.in_end || x->st.in_error || x->answered))
+        if (!reset && (x->st.in_end || x->st.in_error || x->answered)) {
+            c->read_ms = loop_now_ms(loop_of(c));
             return; /* the answer still goes out */
+        }
         h1_srv_end(c, SRV_CLIENT_GONE);
     }
     h1_srv_close(c);
@@ -309,6 +311,12 @@ void h1_srv_read_timeout(struct h1_conn *c)
         refuse_head(c, 408, "request head not whole in time");
         break;
     case H1_S_LIVE:
+        if (c->eof) { /* most likely it has closed altogether: what nobody waits for is not worth a call */
+            SRV_COUNT(st->timeouts_half, 1);
+            h1_srv_end(c, SRV_CLIENT_GONE);
+            h1_srv_close(c);
+            break;
+        }
         SRV_COUNT(st->timeouts_body, 1);
         body_bad(c, E_TIMEOUT);
         if (!x->discarding) c->c.conf->events->body(&x->st);

@@ -133,6 +133,7 @@ static uint64_t read_deadline(const struct h1_conn *c)
     case H1_S_HEAD:
         return nearer(0, c->mark_ms, conf->t_header_ms);
     case H1_S_LIVE:
+        if (c->eof) return x->st.head_sent ? 0 : nearer(0, c->read_ms, conf->t_half_ms);
         if (x->st.in_end || x->st.in_error || c->stopped || x->expect_due) return 0;
         return nearer(0, c->read_ms, conf->t_body_ms);
     case H1_S_DROP:

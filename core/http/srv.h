@@ -53,6 +53,7 @@ struct srv_conf {
     uint64_t max_body; /* at most this many body bytes; 413. 0: no limit */
     uint32_t max_headers; /* count */
     uint32_t t_header_ms, t_idle_ms, t_body_ms, t_write_ms;
+    uint32_t t_half_ms; /* an answer that a client waits for who has shut its side; 0: however long it takes */
     uint32_t high_water, low_water; /* bytes staged per direction */
     void (*ref)(const struct srv_conf *), (*unref)(const struct srv_conf *); /* by connections; may be NULL */
     uint8_t proxied; /* enum srv_proxied_mode: who has to begin with a PROXY protocol header */
@@ -106,7 +107,7 @@ struct srv_stats {
     _Atomic uint64_t connections, requests, bad[8]; /* by srv_bad_index */
     _Atomic uint64_t bytes_in, bytes_out;
     _Atomic uint64_t proxied, proxied_bad[SRV_PROXIED_BAD]; /* PROXY headers taken; connections refused for want of one */
-    _Atomic uint64_t timeouts_header, timeouts_idle, timeouts_body, timeouts_write;
+    _Atomic uint64_t timeouts_header, timeouts_idle, timeouts_body, timeouts_write, timeouts_half;
     _Atomic uint32_t active, idle; /* connections within and between exchanges: together those that are open */
 };
 static inline unsigned srv_bad_index(unsigned status)

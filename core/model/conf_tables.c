@@ -73,6 +73,13 @@ const struct schema timeouts_table[] = {
      .min = 1,
      .max = HOUR,
      .doc = "A client that takes no byte of its answer for so long is disconnected."},
+    {.key = "half_closed",
+     .type = S_DURATION,
+     .dflt = "3s",
+     .min = 0,
+     .max = HOUR,
+     .doc = "How long the head of an answer may take for a client that has shut its sending side, "
+            "or is gone. 0: any time."},
     {.key = "integration",
      .type = S_DURATION,
      .dflt = "29s",
@@ -94,6 +101,7 @@ static const struct schema listen_timeouts_table[] = {
     {.key = "idle", .type = S_DURATION, .min = 1, .max = 24 * HOUR, .doc = "As timeouts.idle."},
     {.key = "body", .type = S_DURATION, .min = 1, .max = HOUR, .doc = "As timeouts.body."},
     {.key = "write", .type = S_DURATION, .min = 1, .max = HOUR, .doc = "As timeouts.write."},
+    {.key = "half_closed", .type = S_DURATION, .min = 0, .max = HOUR, .doc = "As timeouts.half_closed."},
     {.key = NULL}};
 
 static const struct schema listen_limits_table[] = {

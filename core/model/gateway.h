@@ -15,7 +15,7 @@ struct gw_limits {
 };
 
 struct gw_timeouts { /* milliseconds */
-    int64_t header, idle, body, write, integration, drain;
+    int64_t header, idle, body, write, half_closed, integration, drain;
 };
 
 struct gw_listener {

@@ -50,6 +50,7 @@ static void read_timeouts(struct load *ld, const struct node *map)
     t->idle = schema_i64(timeouts_table, map, "idle");
     t->body = schema_i64(timeouts_table, map, "body");
     t->write = schema_i64(timeouts_table, map, "write");
+    t->half_closed = schema_i64(timeouts_table, map, "half_closed");
     t->integration = schema_i64(timeouts_table, map, "integration");
     t->drain = schema_i64(timeouts_table, map, "drain");
     strict_one(ld, map, "integration", &t->integration, AWS_INTEGRATION_MS, "at most 29s");
@@ -79,6 +80,7 @@ static void override_all(struct load *ld, struct gw_listener *l)
     override(timeouts_table, times, "idle", &l->timeouts.idle);
     override(timeouts_table, times, "body", &l->timeouts.body);
     override(timeouts_table, times, "write", &l->timeouts.write);
+    override(timeouts_table, times, "half_closed", &l->timeouts.half_closed);
     strict_limits(ld, limits, &l->limits);
 }
 

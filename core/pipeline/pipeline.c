@@ -61,6 +61,7 @@ static void collect(void *arg, struct text *out)
         sum.timeouts_idle += s->timeouts_idle;
         sum.timeouts_body += s->timeouts_body;
         sum.timeouts_write += s->timeouts_write;
+        sum.timeouts_half += s->timeouts_half;
         for (unsigned k = 0; k < ARRAY_LEN(sum.bad); k++)
             sum.bad[k] += s->bad[k];
         sum.proxied += s->proxied;
@@ -83,8 +84,8 @@ static void collect(void *arg, struct text *out)
     for (unsigned k = 0; k < ARRAY_LEN(sum.proxied_bad); k++)
         metric_sample(out, "sallyport_proxy_protocol_refused_total", (double)sum.proxied_bad[k], (const char *const[]){"reason", reasons[k], NULL});
     metric_head(out, "sallyport_client_timeouts_total", "counter", "Client connections that ran out of time, by what for.");
-    const uint64_t timeouts[] = {sum.timeouts_header, sum.timeouts_idle, sum.timeouts_body, sum.timeouts_write};
-    static const char *const kinds[] = {"header", "idle", "body", "write"};
+    const uint64_t timeouts[] = {sum.timeouts_header, sum.timeouts_idle, sum.timeouts_body, sum.timeouts_write, sum.timeouts_half};
+    static const char *const kinds[] = {"header", "idle", "body", "write", "half_closed"};
     for (unsigned k = 0; k < ARRAY_LEN(timeouts); k++)
         metric_sample(out, "sallyport_client_timeouts_total", (double)timeouts[k], (const char *const[]){"timeout", kinds[k], NULL});
 }

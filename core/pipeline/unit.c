@@ -137,6 +137,7 @@ struct pl_listener *pl_listener_new(const struct gateway *gw, const struct gw_li
         .t_idle_ms = bounded(g->timeouts.idle),
         .t_body_ms = bounded(g->timeouts.body),
         .t_write_ms = bounded(g->timeouts.write),
+        .t_half_ms = bounded(g->timeouts.half_closed),
         .high_water = 256 * 1024,
         .low_water = 64 * 1024,
         .ref = listener_ref_conf,

@@ -40,7 +40,7 @@ def env(shared):
     ups = [upstream("lane%d" % k, b) for k, b in enumerate(lanes)] + [upstream("gone", "127.0.0.1:%d" % free_port())]
     apis = [plain_api("lane%d" % k, "lane%d" % k, "lane%d.test" % k) for k in range(LANES)] + [plain_api("gone", "gone", "gone.test")]
     apis.append(plain_api("refused", "lane0", "refused.test", **{"x-sallyport-plugins": {"respond": {"status": 403, "body": "no"}}}))
-    gw = shared.gateway({"upstreams": ups, "threads": 1, "plugins": ["respond"], "limits": {"body": "1GB"}}, apis)
+    gw = shared.gateway({"upstreams": ups, "threads": 1, "plugins": ["respond"], "limits": {"body": "1GB"}, "timeouts": {"half_closed": "1s"}}, apis)
     yield Env(gw, lanes)
     for b in lanes:  # one that waited in vain for another request is no matter
         assert not [e for e in b.errors if not isinstance(e, Timeout)], b.errors
@@ -262,6 +262,26 @@ def test_a_client_that_closes_behind_its_request_ends_an_endless_answer(env):
     c.read_head()
     c.close()
     assert timed(gone) < PROMPT
+
+
+def test_a_client_that_closes_behind_its_request_ends_the_call(env):
+    """It might still be reading, so it is given timeouts.half_closed, and no more."""
+    came, gone = threading.Event(), threading.Event()
+
+    def serve(conn):
+        try:
+            conn.read_request()
+            came.set()
+            conn.drain()
+        finally:
+            gone.set()
+    host, _ = env.lane(serve)
+    c = env.gw.connect()
+    c.send(request_bytes("GET", "/", host))
+    once(came)
+    c.close()
+    assert not gone.wait(0.2)
+    assert timed(gone) < 1 + PROMPT
 
 
 def test_a_half_closed_client_gets_all_of_a_long_answer(env):

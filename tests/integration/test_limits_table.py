@@ -52,9 +52,9 @@ def env(shared):
         "threads": 1,
         "listen": [{"address": "127.0.0.1:%d" % main},
                    {"address": "127.0.0.1:%d" % own, "limits": {"header_block": "2KB", "url": 512, "headers": 5, "body": 100},
-                    "timeouts": {"header": "200ms", "body": "200ms", "idle": "200ms", "write": "200ms"}}],
+                    "timeouts": {"header": "200ms", "body": "200ms", "idle": "200ms", "write": "200ms", "half_closed": "200ms"}}],
         "limits": {"header_block": "4KB", "url": "1KB", "headers": 20, "body": "64MB"},
-        "timeouts": {"header": "600ms", "body": "600ms", "idle": "600ms", "write": "600ms", "integration": "2s"},
+        "timeouts": {"header": "600ms", "body": "600ms", "idle": "600ms", "write": "600ms", "half_closed": "600ms", "integration": "2s"},
     }, [plain_api(n, n, n + ".test") for n in ("stall", "first", "total", "deaf", "one", "refused", "nowhere")]
         + [plain_api("p", "back", "p.test"), doc_api("rest", rest, "REST", "rest.test", map_stage="prod"),
            doc_api("http", rest, "HTTP", "http.test", stages={"$default": {}})])
@@ -147,6 +147,24 @@ def test_write_timeout(env, own):
         wait_until(lambda: env.counter(TIMEOUTS, timeout="write") == before + 1, 5 * SLOW, "the write timeout")
         with pytest.raises(Closed):
             c.read()
+
+
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("shut", [False, True])
+def test_half_closed_timeout(env, own, shut):
+    """A client that is gone, or may be: its call is ended when no answer begins in time."""
+    before, n = env.counter(TIMEOUTS, timeout="half_closed"), len(env.back.requests)
+    start = time.monotonic()
+    c = Client(env.gw.own if own else env.gw.port)
+    c.send(request_bytes("GET", "/never", "p.test"))
+    env.back.wait_for(lambda: len(env.back.requests) > n, "the request")
+    if shut:
+        c.finish()
+        with pytest.raises(Closed):
+            c.read()
+    c.close()
+    wait_until(lambda: env.counter(TIMEOUTS, timeout="half_closed") == before + 1, 5 * SLOW, "the counter")
+    assert (0.15 if own else 0.55) < time.monotonic() - start < 2 * SLOW
 
 
 # Backends: host, path, status by API style
