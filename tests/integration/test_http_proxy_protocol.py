@@ -110,7 +110,7 @@ def test_a_client_on_a_unix_socket_of_the_balancer(env):
     assert env.told(unix)[0] is None
 
 
-@pytest.mark.parametrize("data", [V1, v2(), v2(tlvs=b"\x04\x0c\x00" + b"n" * 3072)])
+@pytest.mark.parametrize("data", [V1, v2(), v2(tlvs=b"\x04\x0c\x00" + b"n" * 3072)], ids=["v1", "v2", "long"])
 def test_pieces_make_no_difference(env, data):
     step = 1 if len(data) < 200 else 300
     assert env.told(data, step=step) == ("203.0.113.9", "443")
@@ -130,12 +130,12 @@ def test_header_and_requests_in_one_piece(env):
     GET, b"\x16\x03\x01\x02\x00", b"PROXY TCP4 1.2.3.4 1.2.3.4 1\r\n" + GET, b"PROXY TCP4 1.2.3.4 1.2.3.4 1 70000\r\n",
     b"PROXY TCP4 1.2.3.4 1.2.3.4 1 2\n", b"PROXY " + b"x" * 200, v2()[:12] + b"\x41" + v2()[13:], SIG + b"\x21\x11\0\x04abcd",
     SIG + b"\x21\x11\xff\xff" + b"x" * 100, SIG + b"\x21\x12\0\x0c" + b"x" * 12, v2(tlvs=b"\x04\0\x09abc"),
-])
+], ids=["http", "tls", "field missing", "port", "lf", "too long", "version", "short", "length", "datagram", "tlv"])
 def test_what_is_no_header_is_closed(env, data):
     env.closed(data)
 
 
-@pytest.mark.parametrize("data", [b"", b"PRO", V1[:-1], v2()[:20]])
+@pytest.mark.parametrize("data", [b"", b"PRO", V1[:-1], v2()[:20]], ids=["nothing", "begun", "v1", "v2"])
 def test_a_header_that_never_comes_whole(env, data):
     env.closed(data, reason="missing", finish=True)
     start = time.monotonic()
