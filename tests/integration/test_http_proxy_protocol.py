@@ -110,7 +110,7 @@ def test_a_client_on_a_unix_socket_of_the_balancer(env):
     assert env.told(unix)[0] is None
 
 
-@pytest.mark.parametrize("data", [V1, v2(), v2(tlvs=b"\x04\x0c\x00" + b"n" * 3072)], ids=["v1", "v2", "long"])
+@pytest.mark.parametrize("data", [V1, v2(), v2(tlvs=b"\x04\x0c\x00" + b"n" * 3072)], ids=["v1", "v2", "tlv"])
 def test_pieces_make_no_difference(env, data):
     step = 1 if len(data) < 200 else 300
     assert env.told(data, step=step) == ("203.0.113.9", "443")
