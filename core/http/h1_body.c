@@ -67,7 +67,7 @@ void h1_in_filled(struct h1_in *in, size_t room, size_t n)
     else if (n < b->cap / 4) in->want = 0;
 }
 
-enum { SIZE_FIRST = 0, SIZE, EXTENSION, SIZE_LF, DATA, DATA_CR, DATA_LF, TRAILER, WHOLE };
+enum { SIZE_FIRST = 0, SIZE, SIZE_WS, EXTENSION, SIZE_LF, DATA, DATA_CR, DATA_LF, TRAILER, WHOLE };
 
 void h1_body_init(struct h1_body *y, enum h1_body_kind kind, uint64_t length, uint64_t limit)
 {
@@ -141,6 +141,7 @@ static int size_digit(struct h1_body *y, char c)
     }
     if (y->state == SIZE_FIRST) return refuse(y, E_PROTO, "malformed chunk size");
     if (c == ';') y->state = EXTENSION;
+    else if (c == ' ' || c == '\t') y->state = SIZE_WS; /* RFC 9112 7.1.1: BWS */
     else if (c == '\r') y->state = SIZE_LF;
     else
         return refuse(y, E_PROTO,
@@ -166,6 +167,9 @@ static int framing(struct h1_body *y, char c)
     case SIZE_FIRST:
     case SIZE:
         return size_digit(y, c);
+    case SIZE_WS: /* an extension has to follow */
+        if (c == ';') y->state = EXTENSION;
+        return c == ';' || c == ' ' || c == '\t' ? 0 : refuse(y, E_PROTO, "malformed chunk size");
     case EXTENSION:
         if (c == '\r') y->state = SIZE_LF;
         else if (((unsigned char)c < 0x20 && c != '\t') || c == 0x7f) {
@@ -201,8 +205,8 @@ static int keep_trailer_byte(struct h1_body *y, struct arena *a, char c)
     return 0;
 }
 
-/* Up to the empty line. `line` counts the bytes of the current line here; the text is kept only for
- * who wants trailers. */
+/* Up to the empty line. `line` counts the bytes of the current line here, `digits` says that a CR was
+ * the last; the text is kept only for who wants trailers. */
 static int trailer(struct h1_body *y, struct h1_in *in, struct arena *a, struct hdrs *h)
 {
     while (h1_in_left(in)) {
@@ -215,9 +219,11 @@ static int trailer(struct h1_body *y, struct h1_in *in, struct arena *a, struct 
         }
         y->text_n++;
         y->line++;
-        if (y->line == 1) y->digits = c == '\r';
+        bool cr = y->digits; /* before this byte */
+        y->digits = c == '\r';
         if (c != '\n') continue;
-        bool end = y->line == 2 && y->digits;
+        if (!cr) return refuse(y, E_PROTO, "bare LF in trailers");
+        bool end = y->line == 2;
         y->line = 0;
         if (!end) continue;
         y->state = WHOLE;

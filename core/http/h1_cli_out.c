@@ -227,7 +227,7 @@ static int send_body(struct cli_conn *conn, struct bufq *q, bool end)
         if (q) bufq_clear(q);
     } else if (c->framing == H1_F_CHUNKED) {
         if (n) rc = h1_chunk(&c->chunker, &c->out, q);
-        if (rc == 0 && end) rc = h1_chunk_end(&c->chunker, call->arena, &c->out, c->trailers);
+        if (rc == 0 && end) rc = h1_chunk_end(call->arena, &c->out, c->trailers);
     } else if (n) {
         rc = bufq_move(&c->out, q);
     }
@@ -298,7 +298,6 @@ void h1_cli_begin(struct cli_conn *conn, struct cli_call *call, const struct htt
     c->infos = 0;
     c->head = NULL;
     c->trailers = NULL;
-    c->chunker.begun = false;
     c->start_ms = c->mark_ms = c->read_ms = loop_now_ms(c->loop);
     if (bufq_push(&c->out, (struct slice){.p = head.p, .n = (uint32_t)head.n}) != 0)
         BUG("an empty queue takes a slice");

@@ -54,11 +54,9 @@ static int request_line(struct h1_head *p, str line)
     if (rc != 0) return rc;
     str target = str_cut(&rest, ' ');
     p->target = target;
-    if (!rest.p && target.n && memchr(target.p, '\t', target.n) == NULL) {
-        return h1_refuse(p, 505, "HTTP/0.9 request");
-    }
     rc = check_target(p);
     if (rc != 0) return rc;
+    if (!rest.p) return h1_refuse(p, 505, "HTTP/0.9 request");
     if (rest.n && rest.p[0] == ' ') return h1_refuse(p, 400, "two spaces in the request line");
     return check_version(p, rest);
 }
@@ -75,7 +73,8 @@ static int status_line(struct h1_head *p, str line)
         if (rest.p[i] < '0' || rest.p[i] > '9') return h1_refuse(p, 502, "malformed status code");
         p->status = p->status * 10 + (unsigned)(rest.p[i] - '0');
     }
-    if (p->status < 100) return h1_refuse(p, 502, "status below 100");
+    if (p->status < 100 || p->status > 599)
+        return h1_refuse(p, 502, "status below 100 or above 599"); /* RFC 9110 15 */
     if (!hdr_value_ok(str_drop(rest, 4)))
         return h1_refuse(p, 502, "invalid byte in the status line");
     return 0;

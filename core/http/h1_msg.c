@@ -12,9 +12,10 @@ static void set_path(struct http_req *req, str target)
 }
 
 /* Without the port that the scheme means anyway. */
-static str plain_authority(str a)
+static str plain_authority(str a, str scheme)
 {
-    if (str_ends(a, STR(":80"))) return str_take(a, a.n - 3);
+    str port = str_eq(scheme, STR("https")) ? STR(":443") : STR(":80");
+    if (str_ends(a, port)) return str_take(a, a.n - port.n);
     return str_ends(a, STR(":")) ? str_take(a, a.n - 1) : a;
 }
 
@@ -22,27 +23,32 @@ static int absolute_form(struct h1_head *p, struct http_req *req, str rest)
 {
     size_t end = 0;
     while (end < rest.n && rest.p[end] != '/' && rest.p[end] != '?') end++;
-    str authority = str_take(rest, end);
+    str authority = str_take(rest, end), scheme = req->scheme;
     if (!h1_host_ok(authority)) return h1_refuse(p, 400, "invalid authority in the request target");
-    if (p->meta.hosts && !str_ieq(plain_authority(authority), plain_authority(p->meta.host))) {
+    if (p->meta.hosts &&
+        !str_ieq(plain_authority(authority, scheme), plain_authority(p->meta.host, scheme))) {
         return h1_refuse(p, 400, "Host and request target disagree");
     }
     req->authority = authority;
     set_path(req, str_drop(rest, end));
-    if (req->path.n == 0) req->path = STR("/");
+    /* RFC 9112 3.2.4: OPTIONS without a path is about the whole server. */
+    if (req->path.n == 0)
+        req->path = req->method == M_OPTIONS && !req->query.p ? STR("*") : STR("/");
     return 0;
 }
 
 static int target_forms(struct h1_head *p, struct http_req *req)
 {
-    str t = p->target;
+    str t = p->target, s = req->scheme;
     req->authority = p->meta.host.p ? p->meta.host : STR("");
     if (t.p[0] == '/') {
         set_path(req, t);
         return 0;
     }
-    if (str_istarts(t, STR("http://"))) return absolute_form(p, req, str_drop(t, 7));
-    if (str_istarts(t, STR("https://"))) return absolute_form(p, req, str_drop(t, 8));
+    if (str_istarts(t, s) && str_starts(str_drop(t, s.n), STR("://")))
+        return absolute_form(p, req, str_drop(t, s.n + 3));
+    if (str_istarts(t, STR("http://")) || str_istarts(t, STR("https://")))
+        return h1_refuse(p, 400, "the target's scheme is not the connection's"); /* RFC 9110 7.4 */
     if (!str_eq(t, STR("*"))) return h1_refuse(p, 400, "request target is not a path");
     if (req->method != M_OPTIONS)
         return h1_refuse(p, 400, "target * with a method other than OPTIONS");

@@ -118,7 +118,7 @@ static bool other_version(str v)
     for (size_t i = 0; i < v.n && i < 8; i++) {
         if (form[i] == '#' ? v.p[i] < '0' || v.p[i] > '9' : v.p[i] != form[i]) return false;
     }
-    return v.n < 8 || memcmp(v.p, "HTTP/1.", 7) != 0 || v.p[7] > '1';
+    return v.p[5] != '1' || (v.n >= 8 && v.p[7] > '1');
 }
 
 /* Why llhttp stopped, in terms of the first line when it lies there. */

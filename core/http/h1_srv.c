@@ -7,6 +7,7 @@
 
 #define READS 4u               /* of one readiness event, while they fill their room */
 #define DROP_MAX (64u * 1024)  /* rest of a body read for the connection's sake */
+#define BLANK_MAX 8u           /* empty lines before a request */
 #define LINGER_MAX (1u << 20)  /* bytes */
 
 static struct loop *loop_of(const struct h1_conn *c)
@@ -126,7 +127,8 @@ static bool begin(struct h1_conn *c)
     size_t n = h1_in_left(&c->in);
     if (p[0] == '\r') { /* RFC 9112 2.2: an empty line before the request line */
         if (n == 1) return false;
-        if (p[1] == '\n') {
+        if (p[1] == '\n' && c->blank < BLANK_MAX) {
+            c->blank++;
             c->in.off += 2;
             return true;
         }
@@ -141,6 +143,7 @@ static bool begin(struct h1_conn *c)
                     conf->max_headers);
     c->mark_ms = loop_now_ms(loop_of(c));
     c->fresh = false;
+    c->blank = 0;
     h1_srv_state(c, H1_S_HEAD);
     return true;
 }
@@ -153,6 +156,14 @@ static bool more_head(struct h1_conn *c)
     if (n < 0) refuse_head(c, x->head.bad, x->head.why);
     else if (c->eof) h1_srv_close(c);
     return n < 0;
+}
+
+/* The body will never be whole. */
+static void body_bad(struct h1_conn *c, int err)
+{
+    unsigned status = err == E_PROTO ? 400 : err == E_LIMIT ? 413 : 408;
+    SRV_COUNT(c->c.th->stats.bad[srv_bad_index(status)], 1);
+    c->x->st.in_error = err;
 }
 
 static bool more_body(struct h1_conn *c)
@@ -169,7 +180,7 @@ static bool more_body(struct h1_conn *c)
                           &st->req.trailers);
     st->in_total = x->body.total;
     if (rc == 1) st->in_end = true;
-    else if (rc < 0) st->in_error = rc == E_PROTO ? E_PROTO : E_LIMIT;
+    else if (rc < 0) body_bad(c, rc == E_PROTO ? E_PROTO : E_LIMIT);
     if (x->expect_due && st->in_total) x->expect_due = false;
     if (!x->discarding && (rc != 0 || x->body.total != before)) c->c.conf->events->body(st);
     return st->in_error != 0; /* once more: what is left is dropped */
@@ -229,8 +240,10 @@ static void on_gone(struct h1_conn *c, bool reset)
     c->eof = true;
     stop_reading(c);
     if (c->state == H1_S_LIVE) {
-        if (!reset && (x->st.in_end || x->st.in_error || x->answered))
+        if (!reset && (x->st.in_end || x->st.in_error || x->answered)) {
+            c->read_ms = loop_now_ms(loop_of(c));
             return; /* the answer still goes out */
+        }
         h1_srv_end(c, SRV_CLIENT_GONE);
     }
     h1_srv_close(c);
@@ -299,8 +312,14 @@ void h1_srv_read_timeout(struct h1_conn *c)
         refuse_head(c, 408, "request head not whole in time");
         break;
     case H1_S_LIVE:
+        if (c->eof) { /* most likely it has closed altogether: what nobody waits for is not worth a call */
+            SRV_COUNT(st->timeouts_half, 1);
+            h1_srv_end(c, SRV_CLIENT_GONE);
+            h1_srv_close(c);
+            break;
+        }
         SRV_COUNT(st->timeouts_body, 1);
-        x->st.in_error = E_TIMEOUT;
+        body_bad(c, E_TIMEOUT);
         if (!x->discarding) c->c.conf->events->body(&x->st);
         break;
     default: /* DROP, LINGER */

@@ -45,6 +45,7 @@ struct h1_conn {
     bool stopped; /* reading */
     bool eof;     /* the client has shut its side */
     bool fresh;   /* no request yet */
+    uint8_t blank; /* empty lines in front of the next request */
     struct stream io;
     ev_io rd, wr;
     struct timer timer;

@@ -133,6 +133,7 @@ static uint64_t read_deadline(const struct h1_conn *c)
     case H1_S_HEAD:
         return nearer(0, c->mark_ms, conf->t_header_ms);
     case H1_S_LIVE:
+        if (c->eof) return x->st.head_sent ? 0 : nearer(0, c->read_ms, conf->t_half_ms);
         if (x->st.in_end || x->st.in_error || c->stopped || x->expect_due) return 0;
         return nearer(0, c->read_ms, conf->t_body_ms);
     case H1_S_DROP:
@@ -178,7 +179,7 @@ static void on_timer(struct loop *l, struct timer *t)
     if (c->state != H1_S_DEAD) h1_srv_arm(c);
 }
 
-int h1_srv_accept(struct srv_thread *th, int fd, const struct addr *peer,
+int h1_srv_accept(struct srv_thread *th, int fd, const struct addr *peer, const struct addr *local,
                   const struct srv_conf *conf)
 {
     struct loop *l = th->loop;
@@ -190,6 +191,7 @@ int h1_srv_accept(struct srv_thread *th, int fd, const struct addr *peer,
     c->c =
         (struct srv_conn){.magic = SRV_CONN_MAGIC, .proto = &h1_srv_proto, .conf = conf, .th = th};
     addr_to_ip(peer, &c->c.peer);
+    if (local) addr_to_ip(local, &c->c.local);
     c->io.fd = fd;
     c->fresh = true;
     c->state = H1_S_IDLE;

@@ -129,7 +129,7 @@ static int stage_body(struct h1_xchg *x, struct bufq *q, bool end)
         const struct hdrs *t = x->trailers && hdrs_has_token(&x->st.req.h, HDR_TE, STR("trailers"))
                                    ? x->trailers
                                    : NULL;
-        return rc == 0 && end ? h1_chunk_end(&x->chunker, &x->arena, &x->out, t) : rc;
+        return rc == 0 && end ? h1_chunk_end(&x->arena, &x->out, t) : rc;
     }
     if (x->framing == H1_F_LENGTH) x->out_left -= n;
     return n ? bufq_move(&x->out, q) : 0;

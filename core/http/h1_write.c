@@ -209,20 +209,19 @@ int h1_chunk(struct h1_chunker *c, struct bufq *out, struct bufq *q)
     unsigned i = sizeof hex;
     uint64_t n = q->bytes;
     if (n == 0) return 0;
-    if (c->begun) at = PUT(at, "\r\n");
     do hex[--i] = "0123456789abcdef"[n & 15];
     while (n >>= 4);
     at = PUT(put(at, str_n(hex + i, sizeof hex - i)), "\r\n");
     int rc = put_line(c, out, str_n(line, (size_t)(at - line)));
     if (rc != 0) return rc;
-    c->begun = true;
-    return bufq_move(out, q);
+    rc = bufq_move(out, q);
+    /* Behind each chunk at once: who waits for its end must not wait for the next one. */
+    return rc == 0 ? bufq_push(out, (struct slice){.p = "\r\n", .n = 2}) : rc;
 }
 
-int h1_chunk_end(struct h1_chunker *c, struct arena *a, struct bufq *out,
-                 const struct hdrs *trailers)
+int h1_chunk_end(struct arena *a, struct bufq *out, const struct hdrs *trailers)
 {
-    str end = c->begun ? STR("\r\n0\r\n\r\n") : STR("0\r\n\r\n");
+    str end = STR("0\r\n\r\n");
     struct filter f = {.h = trailers, .mask = SKIP};
     size_t size = 16;
     if (trailers && trailers->n && measure(&f, &size) == 0) {

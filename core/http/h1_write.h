@@ -23,12 +23,10 @@ int h1_write_response(struct arena *, const struct http_res *, const struct h1_a
  * not to be sent. */
 struct h1_chunker {
     struct buf *frame; /* chunk lines are written into it */
-    bool begun; /* a chunk was written: its CRLF is due */
 };
 int h1_chunk(struct h1_chunker *, struct bufq *out, struct bufq *q);
 /* The last chunk and the trailers (may be NULL); text in the arena. */
-int h1_chunk_end(struct h1_chunker *, struct arena *, struct bufq *out,
-                 const struct hdrs *trailers);
+int h1_chunk_end(struct arena *, struct bufq *out, const struct hdrs *trailers);
 void h1_chunker_fini(struct h1_chunker *);
 
 #endif

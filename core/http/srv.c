@@ -75,7 +75,8 @@ int srv_accept(struct loop *l, int fd, const struct addr *peer, const struct srv
 {
     struct srv_thread *th = l->srv;
     CHECK_OBJ(th, SRV_THREAD_MAGIC);
-    return h1_srv_accept(th, fd, peer, conf);
+    if (UNLIKELY(conf->proxied)) return srv_proxied_accept(th, fd, peer, conf);
+    return h1_srv_accept(th, fd, peer, NULL, conf);
 }
 
 struct srv_thread *srv_thread_new(struct loop *l)

@@ -35,6 +35,14 @@ struct srv_events {
     void (*end)(struct srv_stream *, enum srv_end);
 };
 
+enum srv_proxied_mode {
+    SRV_PROXIED_OFF = 0,
+    SRV_PROXIED_REQUIRED, /* everyone; who is not believed is closed */
+    SRV_PROXIED_TRUSTED   /* who is believed; others are clients themselves */
+};
+/* Why a connection was closed before its PROXY header was whole. */
+enum srv_proxied { SRV_PROXIED_UNTRUSTED = 0, SRV_PROXIED_MISSING, SRV_PROXIED_MALFORMED, SRV_PROXIED_TIMEOUT, SRV_PROXIED_BAD };
+
 /* Limits and timeouts of a listener; shared by its connections, immutable, kept alive by the owner's snapshot. */
 struct srv_conf {
     const struct srv_events *events;
@@ -45,8 +53,12 @@ struct srv_conf {
     uint64_t max_body; /* at most this many body bytes; 413. 0: no limit */
     uint32_t max_headers; /* count */
     uint32_t t_header_ms, t_idle_ms, t_body_ms, t_write_ms;
+    uint32_t t_half_ms; /* an answer that a client waits for who has shut its side; 0: however long it takes */
     uint32_t high_water, low_water; /* bytes staged per direction */
     void (*ref)(const struct srv_conf *), (*unref)(const struct srv_conf *); /* by connections; may be NULL */
+    uint8_t proxied; /* enum srv_proxied_mode: who has to begin with a PROXY protocol header */
+    const struct cidr *proxied_from; /* and is believed */
+    unsigned proxied_from_count;
 };
 
 struct srv_stream {
@@ -68,7 +80,7 @@ struct srv_stream {
 const struct srv_conf *srv_conf_of(const struct srv_stream *);
 const struct addr_ip *srv_peer(const struct srv_stream *);
 const struct addr *srv_local(const struct srv_stream *);
-/* The same, IP and port only: asked once per connection. */
+/* The same, IP and port only: asked once per connection. Behind the PROXY protocol: where the client had connected to. */
 const struct addr_ip *srv_local_ip(const struct srv_stream *);
 
 /* Stages the head. Adds Date, framing and Connection; copies what it needs. end: no body follows. Once per stream; E_PHASE else.
@@ -95,7 +107,8 @@ int srv_accept(struct loop *, int fd, const struct addr *peer, const struct srv_
 struct srv_stats {
     _Atomic uint64_t connections, requests, bad[8]; /* by srv_bad_index */
     _Atomic uint64_t bytes_in, bytes_out;
-    _Atomic uint64_t timeouts_header, timeouts_idle, timeouts_body, timeouts_write;
+    _Atomic uint64_t proxied, proxied_bad[SRV_PROXIED_BAD]; /* PROXY headers taken; connections refused for want of one */
+    _Atomic uint64_t timeouts_header, timeouts_idle, timeouts_body, timeouts_write, timeouts_half;
     _Atomic uint32_t active, idle; /* connections within and between exchanges: together those that are open */
 };
 static inline unsigned srv_bad_index(unsigned status)

@@ -43,6 +43,11 @@ struct srv_conn {
     atomic_store_explicit(&(field), atomic_load_explicit(&(field), memory_order_relaxed) + (n), \
                           memory_order_relaxed)
 
-int h1_srv_accept(struct srv_thread *, int fd, const struct addr *peer, const struct srv_conf *);
+/* local: what the client had connected to; NULL: the socket's own address. */
+int h1_srv_accept(struct srv_thread *, int fd, const struct addr *peer, const struct addr *local,
+                  const struct srv_conf *);
+/* srv_proxied.c: the same behind a PROXY protocol header. */
+int srv_proxied_accept(struct srv_thread *, int fd, const struct addr *peer,
+                       const struct srv_conf *);
 
 #endif

@@ -2,6 +2,7 @@
 /* Checks that option tables name: ids, addresses, networks, sums. */
 #include "model/check.h"
 
+#include "http/hdr.h"
 #include "model/scalar.h"
 #include "net/addr.h"
 
@@ -64,7 +65,7 @@ CHECK(check_cidr)
     struct cidr c;
 
     if (cidr_parse(&c, n->text))
-        scalar_error(d, t, n, "a network such as 10.0.0.0/8 or ::1", "is not a network");
+        scalar_error(d, t, n, "a network such as 10.0.0.0/8 or ::1, or unix:", "is not a network");
 }
 
 CHECK(check_server)
@@ -96,6 +97,19 @@ CHECK(check_sha256)
 {
     if (!all_of(n->text, 64, "0123456789abcdef"))
         scalar_error(d, t, n, "64 lower-case hexadecimal digits", "is not a SHA-256 sum");
+}
+
+/* A pseudonym, or host and port. */
+CHECK(check_via)
+{
+    str name = n->text;
+    size_t colon = str_chr(name, ':');
+    uint64_t port;
+
+    if (hdr_name_ok(str_take(name, colon)) &&
+        (colon == name.n || (str_u64(str_drop(name, colon + 1), &port) == 0 && port <= 65535)))
+        return;
+    scalar_error(d, t, n, "a name such as edge-1 or host:port", "is not a name for Via");
 }
 
 CHECK(check_host)

@@ -73,6 +73,13 @@ const struct schema timeouts_table[] = {
      .min = 1,
      .max = HOUR,
      .doc = "A client that takes no byte of its answer for so long is disconnected."},
+    {.key = "half_closed",
+     .type = S_DURATION,
+     .dflt = "3s",
+     .min = 0,
+     .max = HOUR,
+     .doc = "How long the head of an answer may take for a client that has shut its sending side, "
+            "or is gone. 0: any time."},
     {.key = "integration",
      .type = S_DURATION,
      .dflt = "29s",
@@ -94,6 +101,7 @@ static const struct schema listen_timeouts_table[] = {
     {.key = "idle", .type = S_DURATION, .min = 1, .max = 24 * HOUR, .doc = "As timeouts.idle."},
     {.key = "body", .type = S_DURATION, .min = 1, .max = HOUR, .doc = "As timeouts.body."},
     {.key = "write", .type = S_DURATION, .min = 1, .max = HOUR, .doc = "As timeouts.write."},
+    {.key = "half_closed", .type = S_DURATION, .min = 0, .max = HOUR, .doc = "As timeouts.half_closed."},
     {.key = NULL}};
 
 static const struct schema listen_limits_table[] = {
@@ -108,6 +116,31 @@ static const struct schema listen_limits_table[] = {
      .doc = "As limits.connections, of this listener."},
     {.key = NULL}};
 
+static const char *const forwarded_sends[] = {"aws", "x-forwarded", "forwarded", "both", "none", NULL};
+static const char *const forwarded_reads[] = {"x-forwarded-for", "forwarded", "none", NULL};
+const struct schema forwarded_table[] = {
+    {.key = "send",
+     .type = S_ENUM,
+     .names = forwarded_sends,
+     .dflt = "aws",
+     .doc = "What backends get: X-Forwarded-For, -Host, -Port, -Proto; Forwarded (RFC 7239); both; "
+            "none; aws: Forwarded for HTTP integrations of HTTP APIs, X-Forwarded-* for all others."},
+    {.key = "read",
+     .type = S_ENUM,
+     .names = forwarded_reads,
+     .dflt = "x-forwarded-for",
+     .doc = "The header in which trusted proxies tell the client's address."},
+    {.key = "via",
+     .type = S_STRING,
+     .min = 1,
+     .max = 255,
+     .check = check_via,
+     .doc = "The gateway's name in Via of requests to backends (RFC 9110 7.6.3); no Via when left "
+            "out."},
+    {.key = NULL}};
+
+static const char *const proxied_modes[] = {"off", "required", "trusted", NULL};
+static const struct schema network_item = {.type = S_STRING, .min = 1, .check = check_cidr};
 const struct schema listen_table[] = {
     {.key = "address",
      .type = S_ADDRESS,
@@ -133,7 +166,17 @@ const struct schema listen_table[] = {
      .sub = listen_timeouts_table,
      .doc = "Timeouts of this listener instead of the global ones."},
     LATER("tls"),
-    LATER("proxy_protocol"),
+    {.key = "proxy_protocol",
+     .type = S_ENUM,
+     .names = proxied_modes,
+     .dflt = "off",
+     .doc = "required: every connection begins with a PROXY protocol header, version 1 or 2; "
+            "trusted: those of proxy_protocol_from do, others are clients themselves."},
+    {.key = "proxy_protocol_from",
+     .type = S_LIST,
+     .flags = S_OR_SCALAR,
+     .item = &network_item,
+     .doc = "Networks that may send PROXY headers; trusted_proxies when left out."},
     {.key = NULL}};
 static const struct schema listen_item = {.type = S_MAP, .sub = listen_table};
 
@@ -433,8 +476,12 @@ const struct schema conf_table[] = {
     {.key = "trusted_proxies",
      .type = S_LIST,
      .flags = S_OR_SCALAR,
-     .item = &(const struct schema){.type = S_STRING, .min = 1, .check = check_cidr},
-     .doc = "Networks whose X-Forwarded-For is believed."},
+     .item = &network_item,
+     .doc = "Networks whose X-Forwarded-For is believed; unix: for peers of unix sockets."},
+    {.key = "forwarded",
+     .type = S_MAP,
+     .sub = forwarded_table,
+     .doc = "The client's way here, as told by proxies and to backends."},
     {.key = "resolver",
      .type = S_MAP,
      .sub = resolver_table,

@@ -15,7 +15,7 @@ struct gw_limits {
 };
 
 struct gw_timeouts { /* milliseconds */
-    int64_t header, idle, body, write, integration, drain;
+    int64_t header, idle, body, write, half_closed, integration, drain;
 };
 
 struct gw_listener {
@@ -26,7 +26,15 @@ struct gw_listener {
     struct gw_limits limits;     /* the global ones, overridden */
     struct gw_timeouts timeouts;
     bool reuseport;
+    uint8_t proxied; /* off, required, trusted */
+    const struct cidr *proxied_from;
+    unsigned proxied_from_count;
 };
+
+/* What integrations are told of the client's way here, and which header of a trusted proxy is believed: in the order of the
+ * tables' names. */
+enum gw_send { GW_SEND_AWS = 0, GW_SEND_X_FORWARDED, GW_SEND_FORWARDED, GW_SEND_BOTH, GW_SEND_NONE };
+enum gw_read { GW_READ_X_FORWARDED_FOR = 0, GW_READ_FORWARDED, GW_READ_NONE };
 
 struct gw_target {
     str text; /* "host:port" as written */
@@ -78,6 +86,8 @@ struct gateway {
     struct gw_timeouts timeouts;
     struct cidr *trusted;
     unsigned trusted_count;
+    uint8_t forwarded_send, forwarded_read;
+    str via; /* our name in Via; empty: none is sent */
     str log_level, log_format, log_to;
     str aws_region, aws_account;
     str resolver_servers;

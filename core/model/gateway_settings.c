@@ -50,6 +50,7 @@ static void read_timeouts(struct load *ld, const struct node *map)
     t->idle = schema_i64(timeouts_table, map, "idle");
     t->body = schema_i64(timeouts_table, map, "body");
     t->write = schema_i64(timeouts_table, map, "write");
+    t->half_closed = schema_i64(timeouts_table, map, "half_closed");
     t->integration = schema_i64(timeouts_table, map, "integration");
     t->drain = schema_i64(timeouts_table, map, "drain");
     strict_one(ld, map, "integration", &t->integration, AWS_INTEGRATION_MS, "at most 29s");
@@ -79,6 +80,7 @@ static void override_all(struct load *ld, struct gw_listener *l)
     override(timeouts_table, times, "idle", &l->timeouts.idle);
     override(timeouts_table, times, "body", &l->timeouts.body);
     override(timeouts_table, times, "write", &l->timeouts.write);
+    override(timeouts_table, times, "half_closed", &l->timeouts.half_closed);
     strict_limits(ld, limits, &l->limits);
 }
 
@@ -94,6 +96,48 @@ static bool read_address(struct load *ld, const struct node *map, struct addr *a
     *text = load_str(ld, str_n(canonical, addr_text(a, canonical)));
     *at = n;
     return true;
+}
+
+/* A list, or a single value that stands for one. */
+static unsigned list_of(const struct node *n)
+{
+    return !n || n->type == NODE_NULL ? 0 : n->type == NODE_LIST ? n->count : 1;
+}
+
+static const struct node *list_item(const struct node *n, unsigned i)
+{
+    return n->type == NODE_LIST ? n->items[i] : n;
+}
+
+static struct cidr *read_networks(struct load *ld, const struct node *n, unsigned *count)
+{
+    unsigned all = list_of(n);
+    struct cidr *set = LOAD_NEW(ld, struct cidr, all);
+
+    *count = 0;
+    for (unsigned i = 0; set && i < all; i++)
+        if (cidr_parse(&set[*count], list_item(n, i)->text) == 0)
+            ++*count;
+    return set;
+}
+
+/* Who may say whose connection it is: the listener's own list, else the trusted proxies. */
+static void read_proxied(struct load *ld, struct gw_listener *l)
+{
+    const struct node *from = node_getz(l->node, "proxy_protocol_from"),
+                      *mode = node_getz(l->node, "proxy_protocol");
+
+    l->proxied = (uint8_t)schema_i64(listen_table, l->node, "proxy_protocol");
+    l->proxied_from = ld->gw->trusted;
+    l->proxied_from_count = ld->gw->trusted_count;
+    if (from)
+        l->proxied_from = read_networks(ld, from, &l->proxied_from_count);
+    if (l->proxied && list_of(from) == 0 && list_of(node_getz(ld->gw->root, "trusted_proxies")) == 0)
+        node_error(ld->diag, ld->tree, mode, "proxy_protocol_from or trusted_proxies",
+                   "nobody may send the PROXY header");
+    if (from && !l->proxied)
+        node_error(ld->diag, ld->tree, from, "proxy_protocol: required or trusted",
+                   "proxy_protocol_from without proxy_protocol");
 }
 
 static void twice(struct load *ld, const struct node *n, const char *what, const struct node *first)
@@ -147,32 +191,26 @@ void load_listeners(struct load *ld)
                 l->name = at->text;
             l->reuseport = schema_bool(listen_table, l->node, "reuseport");
             override_all(ld, l);
+            read_proxied(ld, l);
             check_listener(ld, gw->listener_count++, at);
         }
     }
     read_status(ld);
 }
 
-/* A list, or a single value that stands for one. */
-static unsigned list_of(const struct node *n)
-{
-    return !n || n->type == NODE_NULL ? 0 : n->type == NODE_LIST ? n->count : 1;
-}
-
-static const struct node *list_item(const struct node *n, unsigned i)
-{
-    return n->type == NODE_LIST ? n->items[i] : n;
-}
-
 static void read_trusted(struct load *ld)
 {
-    const struct node *n = node_getz(ld->gw->root, "trusted_proxies");
-    unsigned count = list_of(n);
+    ld->gw->trusted =
+        read_networks(ld, node_getz(ld->gw->root, "trusted_proxies"), &ld->gw->trusted_count);
+}
 
-    ld->gw->trusted = LOAD_NEW(ld, struct cidr, count);
-    for (unsigned i = 0; ld->gw->trusted && i < count; i++)
-        if (cidr_parse(&ld->gw->trusted[ld->gw->trusted_count], list_item(n, i)->text) == 0)
-            ld->gw->trusted_count++;
+static void read_forwarded(struct load *ld)
+{
+    const struct node *map = node_getz(ld->gw->root, "forwarded");
+
+    ld->gw->forwarded_send = (uint8_t)schema_i64(forwarded_table, map, "send");
+    ld->gw->forwarded_read = (uint8_t)schema_i64(forwarded_table, map, "read");
+    ld->gw->via = schema_str(forwarded_table, map, "via");
 }
 
 static void read_resolver(struct load *ld)
@@ -219,5 +257,6 @@ void load_settings(struct load *ld)
     gw->aws_region = schema_str(aws_table, aws, "region");
     gw->aws_account = schema_str(aws_table, aws, "account_id");
     read_trusted(ld);
+    read_forwarded(ld);
     read_resolver(ld);
 }

@@ -10,6 +10,7 @@ extern const struct schema listen_table[]; /* an entry of listen: */
 extern const struct schema status_table[];
 extern const struct schema limits_table[];
 extern const struct schema timeouts_table[];
+extern const struct schema forwarded_table[];
 extern const struct schema resolver_table[];
 extern const struct schema log_table[];
 extern const struct schema aws_table[];

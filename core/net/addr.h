@@ -41,9 +41,10 @@ int addr_ip_parse(struct addr_ip *, str text);                    /* literal add
 
 struct cidr {
     uint8_t ip[16];
-    uint8_t bits; /* of 128 */
+    uint8_t bits; /* of 128; CIDR_UNIX: peers of unix sockets */
 };
-int cidr_parse(struct cidr *, str text); /* "10.0.0.0/8" "::1" */
+#define CIDR_UNIX 255
+int cidr_parse(struct cidr *, str text); /* "10.0.0.0/8" "::1" "unix:" */
 bool cidr_match(const struct cidr *, unsigned n, const struct addr_ip *);
 
 #endif

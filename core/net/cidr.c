@@ -13,6 +13,10 @@ static bool in_range(const struct cidr *c, const uint8_t ip[16])
 
 int cidr_parse(struct cidr *c, str text)
 {
+    if (str_eq(text, STR("unix:"))) {
+        *c = (struct cidr){.bits = CIDR_UNIX};
+        return 0;
+    }
     str bits = text, ip_text = str_cut(&bits, '/');
     struct addr_ip ip;
     if (addr_ip_parse(&ip, ip_text) != 0) return E_ARG;
@@ -30,9 +34,13 @@ int cidr_parse(struct cidr *c, str text)
 
 bool cidr_match(const struct cidr *set, unsigned n, const struct addr_ip *ip)
 {
-    if (ip->family != AF_INET && ip->family != AF_INET6) return false;
+    if (ip->family == 0) return false;
     for (unsigned i = 0; i < n; i++) {
-        if (in_range(&set[i], ip->ip)) return true;
+        if (ip->family == AF_UNIX || set[i].bits == CIDR_UNIX) {
+            if (ip->family == AF_UNIX && set[i].bits == CIDR_UNIX) return true;
+        } else if (in_range(&set[i], ip->ip)) {
+            return true;
+        }
     }
     return false;
 }

@@ -5,10 +5,12 @@
 
 #include <errno.h>
 
+#include "base/log.h"
 #include "net/sock.h"
 
 #define BATCH 64u
 #define RETRY_MS 100u
+#define SAY_MS   60000u
 
 static void count(uint64_t *n)
 {
@@ -18,6 +20,14 @@ static void count(uint64_t *n)
 static bool is_shortage(int err)
 {
     return err == EMFILE || err == ENFILE || err == ENOBUFS || err == ENOMEM;
+}
+
+static void say(struct listener *l, int err)
+{
+    uint64_t now = loop_now_ms(l->loop);
+    if (l->said_ms && now - l->said_ms < SAY_MS) return;
+    l->said_ms = now;
+    log_warn("connections cannot be accepted for now: %s", strerror(err));
 }
 
 static void on_ready(struct ev_loop *ev, ev_io *io, int revents)
@@ -39,6 +49,7 @@ static void on_ready(struct ev_loop *ev, ev_io *io, int revents)
             continue; /* the peer's trouble: ECONNABORTED and the like, accept(2) */
         ev_io_stop(ev, io);
         timer_set(l->loop, &l->retry, RETRY_MS);
+        say(l, -fd);
         break;
     }
     loop_done(l->loop);

@@ -18,6 +18,7 @@ struct listener {
     bool (*may)(struct listener *); /* asked before each accept; NULL: yes. May pause the listener */
     void *arg;
     bool paused;
+    uint64_t said_ms; /* the shortage, in the log */
     uint64_t accepted, failed; /* written by the thread, read anywhere for metrics (relaxed) */
 };
 

@@ -158,6 +158,11 @@ struct exchange {
 extern const struct srv_events exchange_events;
 void x_match_route(struct exchange *); /* STAGE is through */
 
+/* x_forwarded.c */
+void x_find_client(struct exchange *);
+int x_forward_headers(struct exchange *); /* on the integration request. E_NOMEM */
+bool x_last_hop(struct exchange *);
+
 /* x_run.c: the main chain. */
 void x_run(struct exchange *);                       /* goes on from where it stands */
 void x_resume_main(struct exchange *, sp_verdict);   /* the blocked hook's continuation answered */

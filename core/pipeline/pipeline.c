@@ -63,8 +63,12 @@ static void collect(void *arg, struct text *out)
         sum.timeouts_idle += s->timeouts_idle;
         sum.timeouts_body += s->timeouts_body;
         sum.timeouts_write += s->timeouts_write;
+        sum.timeouts_half += s->timeouts_half;
         for (unsigned k = 0; k < ARRAY_LEN(sum.bad); k++)
             sum.bad[k] += s->bad[k];
+        sum.proxied += s->proxied;
+        for (unsigned k = 0; k < ARRAY_LEN(sum.proxied_bad); k++)
+            sum.proxied_bad[k] += s->proxied_bad[k];
     }
     sample(out, "sallyport_connections_total", "counter", "Client connections accepted.", (double)sum.connections);
     sample(out, "sallyport_connections", "gauge", "Client connections open now.", (double)sum.active);
@@ -76,9 +80,14 @@ static void collect(void *arg, struct text *out)
     static const char *const statuses[] = {"400", "408", "413", "414", "417", "431", "501", "505"};
     for (unsigned k = 0; k < ARRAY_LEN(sum.bad); k++)
         metric_sample(out, "sallyport_refused_requests_total", (double)sum.bad[k], (const char *const[]){"status", statuses[k], NULL});
+    sample(out, "sallyport_proxy_protocol_connections_total", "counter", "Connections that began with a PROXY header.", (double)sum.proxied);
+    metric_head(out, "sallyport_proxy_protocol_refused_total", "counter", "Connections closed for want of a PROXY header, by reason.");
+    static const char *const reasons[] = {"untrusted", "missing", "malformed", "timeout"};
+    for (unsigned k = 0; k < ARRAY_LEN(sum.proxied_bad); k++)
+        metric_sample(out, "sallyport_proxy_protocol_refused_total", (double)sum.proxied_bad[k], (const char *const[]){"reason", reasons[k], NULL});
     metric_head(out, "sallyport_client_timeouts_total", "counter", "Client connections that ran out of time, by what for.");
-    const uint64_t timeouts[] = {sum.timeouts_header, sum.timeouts_idle, sum.timeouts_body, sum.timeouts_write};
-    static const char *const kinds[] = {"header", "idle", "body", "write"};
+    const uint64_t timeouts[] = {sum.timeouts_header, sum.timeouts_idle, sum.timeouts_body, sum.timeouts_write, sum.timeouts_half};
+    static const char *const kinds[] = {"header", "idle", "body", "write", "half_closed"};
     for (unsigned k = 0; k < ARRAY_LEN(timeouts); k++)
         metric_sample(out, "sallyport_client_timeouts_total", (double)timeouts[k], (const char *const[]){"timeout", kinds[k], NULL});
 }

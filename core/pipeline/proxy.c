@@ -129,7 +129,19 @@ static void on_room(struct cli_call *c)
     x_request_pump(c->upper);
 }
 
-static const struct cli_events events = {.head = on_head, .body = on_body, .done = on_done, .fail = on_fail, .room = on_room};
+/* RFC 9110 15.2: interim answers go on to the client, at once and untouched by hooks. 100 does not: the client's Expect was answered
+ * here, when its body was wanted. */
+static void on_info(struct cli_call *c, unsigned status)
+{
+    struct exchange *x = c->upper;
+    struct http_res res = {.status = (uint16_t)status, .h = c->res.h};
+
+    if (status != 100 && !x->head_gone && srv_head(x->st, &res, false) != 0)
+        x_trace(x, "an interim answer %u could not be passed on", status);
+}
+
+static const struct cli_events events = {
+    .head = on_head, .body = on_body, .done = on_done, .fail = on_fail, .room = on_room, .info = on_info};
 
 /* ATTEMPT hooks see and edit the request of this attempt only. False: one of them ended the exchange. */
 static bool run_attempt_hooks(struct exchange *x)
@@ -205,8 +217,11 @@ static void attempt(struct exchange *x)
 void proxy_start(struct exchange *x)
 {
     const struct route_plan *r = x->route;
-    struct proxy *p = arena_zalloc(x->arena, sizeof(*p));
+    struct proxy *p;
 
+    if (UNLIKELY(x->req.method == M_OPTIONS || x->req.method == M_OTHER) && x_last_hop(x))
+        return;
+    p = arena_zalloc(x->arena, sizeof(*p));
     if (!p) {
         x_fail(x, GW_INTERNAL, "out of memory");
         return;

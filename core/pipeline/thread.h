@@ -43,9 +43,11 @@ struct pl_listener {
     str text, name;
     struct cidr *trusted;
     unsigned trusted_count;
-    char *memory; /* of the strings and the set */
     struct conn_gate *own, *all; /* of this address over all generations of the conf, and of all listeners */
     uint32_t max_own, max_all;
+    uint8_t forwarded_send, forwarded_read; /* enum gw_send, gw_read */
+    str via; /* empty: none is sent */
+    char *memory; /* of the strings */
 };
 void pl_listener_unref(struct pl_listener *);
 struct conn_gate *conn_gate_new(void); /* NULL: out of memory */

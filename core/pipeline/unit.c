@@ -142,8 +142,8 @@ static uint32_t bounded(int64_t v)
 struct pl_listener *pl_listener_new(const struct pipeline *p, const struct gateway *gw, const struct gw_listener *g)
 {
     struct pl_listener *l = calloc(1, sizeof(*l));
-    char *memory = malloc(g->text.n + g->name.n + 2);
-    struct cidr *trusted = calloc(gw->trusted_count + 1, sizeof(*trusted));
+    char *memory = malloc(g->text.n + g->name.n + gw->via.n + 2);
+    struct cidr *trusted = calloc(gw->trusted_count + g->proxied_from_count + 1, sizeof(*trusted));
     struct conn_gate *own = gate_of(p, g->text);
 
     if (!l || !memory || !trusted || !own) {
@@ -152,16 +152,22 @@ struct pl_listener *pl_listener_new(const struct pipeline *p, const struct gatew
     }
     memcpy(memory, g->text.p, g->text.n);
     memcpy(memory + g->text.n, g->name.p, g->name.n);
+    if (gw->via.n)
+        memcpy(memory + g->text.n + g->name.n, gw->via.p, gw->via.n);
     memcpy(trusted, gw->trusted, gw->trusted_count * sizeof(*trusted));
     l->memory = memory;
     l->text = str_n(memory, g->text.n);
     l->name = str_n(memory + g->text.n, g->name.n);
+    l->via = str_n(memory + g->text.n + g->name.n, gw->via.n);
+    l->forwarded_send = gw->forwarded_send;
+    l->forwarded_read = gw->forwarded_read;
     l->trusted = trusted;
     l->trusted_count = gw->trusted_count;
     l->own = own;
     l->all = gate_ref(p->gate);
     l->max_own = bounded(g->limits.connections);
     l->max_all = bounded(gw->limits.connections);
+    memcpy(trusted + gw->trusted_count, g->proxied_from, g->proxied_from_count * sizeof(*trusted));
     atomic_init(&l->refs, 1);
     l->conf = (struct srv_conf){
         .events = &exchange_events,
@@ -175,10 +181,14 @@ struct pl_listener *pl_listener_new(const struct pipeline *p, const struct gatew
         .t_idle_ms = bounded(g->timeouts.idle),
         .t_body_ms = bounded(g->timeouts.body),
         .t_write_ms = bounded(g->timeouts.write),
+        .t_half_ms = bounded(g->timeouts.half_closed),
         .high_water = 256 * 1024,
         .low_water = 64 * 1024,
         .ref = listener_ref_conf,
         .unref = listener_unref_conf,
+        .proxied = g->proxied,
+        .proxied_from = trusted + gw->trusted_count,
+        .proxied_from_count = g->proxied_from_count,
     };
     return l;
 }

@@ -34,36 +34,6 @@ static void make_ids(struct exchange *x)
     rng_extended_id(&x->loop->rng, x->extended_id);
 }
 
-/* Behind trusted proxies: the right-most address of X-Forwarded-For that no trusted proxy has. */
-static void find_client(struct exchange *x)
-{
-    const struct pl_listener *l = x->listener;
-
-    x->client = *srv_peer(x->st);
-    if (!l->trusted_count || !cidr_match(l->trusted, l->trusted_count, &x->client))
-        return;
-    for (unsigned nth = 0; hdrs_get(&x->st->req.h, HDR_X_FORWARDED_FOR, STR_NONE, nth); nth++)
-        x->param_count = nth + 1; /* how many lines; the last one is nearest */
-    for (unsigned nth = x->param_count; nth-- > 0;) {
-        str v = hdrs_get(&x->st->req.h, HDR_X_FORWARDED_FOR, STR_NONE, nth)->value;
-
-        while (v.n) {
-            size_t i = v.n;
-            while (i > 0 && v.p[i - 1] != ',')
-                i--;
-            struct addr_ip ip;
-            if (addr_ip_parse(&ip, str_trim(str_drop(v, i), " \t")) != 0)
-                goto out;
-            x->client = ip;
-            if (!cidr_match(l->trusted, l->trusted_count, &ip))
-                goto out;
-            v = str_take(v, i ? i - 1 : 0);
-        }
-    }
-out:
-    x->param_count = 0;
-}
-
 static struct exchange *exchange_new(struct srv_stream *st)
 {
     struct exchange *x = arena_zalloc(st->arena, sizeof(*x));
@@ -123,7 +93,7 @@ static void on_head(struct srv_stream *st)
         srv_abort(st);
         return;
     }
-    find_client(x);
+    x_find_client(x);
     x->req = st->req;
     hdrs_share(&x->req.h, &st->req.h);
     if (!x->pt->snap || !site_find(x->pt->snap->site, st->req.authority, st->req.path, &m)) {

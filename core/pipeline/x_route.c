@@ -77,85 +77,6 @@ static void no_route(struct exchange *x)
     x_to_response(x, STOP_ALL);
 }
 
-/* A value behind the one that came, as proxies do. */
-static int append_list(struct exchange *x, uint16_t id, str add)
-{
-    const struct hdr *h = hdrs_first(&x->req.h, id);
-
-    if (h && h->value.n) {
-        const str parts[] = {h->value, STR(", "), add};
-        add = arena_cat(x->arena, 3, parts);
-        if (!add.p)
-            return E_NOMEM;
-    }
-    return hdrs_set(&x->req.h, x->arena, id, hdr_id_name(id), add);
-}
-
-static bool peer_trusted(const struct exchange *x)
-{
-    return x->listener->trusted_count && cidr_match(x->listener->trusted, x->listener->trusted_count, srv_peer(x->st));
-}
-
-static str ip_text(struct exchange *x, const struct addr_ip *ip, bool quoted)
-{
-    char t[ADDR_TEXT];
-    size_t n = addr_ip_text(ip, t);
-
-    if (quoted && memchr(t, ':', n))
-        return arena_printf(x->arena, "\"[%.*s]\"", (int)n, t);
-    return arena_str(x->arena, n ? str_n(t, n) : STR("unknown"));
-}
-
-/* RFC 7239, as AWS's HTTP APIs send it in place of X-Forwarded-* (semantics 7.2). */
-static int add_forwarded(struct exchange *x)
-{
-    struct addr_ip local = *srv_local_ip(x->st);
-
-    str v = arena_printf(x->arena, "by=%.*s;for=%.*s;host=%.*s;proto=%.*s", STR_ARG(ip_text(x, &local, true)),
-                         STR_ARG(ip_text(x, srv_peer(x->st), true)), STR_ARG(x->req.authority), STR_ARG(x->req.scheme));
-    if (!v.p || hdrs_del(&x->req.h, x->arena, HDR_X_FORWARDED_FOR, STR_NONE) < 0 ||
-        hdrs_del(&x->req.h, x->arena, HDR_X_FORWARDED_HOST, STR_NONE) < 0 ||
-        hdrs_del(&x->req.h, x->arena, HDR_X_FORWARDED_PORT, STR_NONE) < 0 ||
-        hdrs_del(&x->req.h, x->arena, HDR_X_FORWARDED_PROTO, STR_NONE) < 0)
-        return E_NOMEM;
-    if (!peer_trusted(x))
-        return hdrs_set(&x->req.h, x->arena, HDR_FORWARDED, hdr_id_name(HDR_FORWARDED), v);
-    return append_list(x, HDR_FORWARDED, v);
-}
-
-static str port_text(struct exchange *x)
-{
-    unsigned n = srv_local_ip(x->st)->port;
-    char digits[8];
-    size_t i = sizeof(digits);
-
-    do
-        digits[--i] = (char)('0' + n % 10);
-    while (n /= 10);
-    return arena_str(x->arena, str_n(digits + i, sizeof(digits) - i));
-}
-
-/* X-Forwarded-*: what an untrusted peer claims is replaced, what a trusted one says is kept and continued. */
-static int add_x_forwarded(struct exchange *x)
-{
-    bool trusted = peer_trusted(x);
-    struct hdrs *h = &x->req.h;
-    str peer = ip_text(x, srv_peer(x->st), false);
-    int rc = !peer.p                             ? E_NOMEM
-             : trusted                           ? append_list(x, HDR_X_FORWARDED_FOR, peer)
-                                                 : hdrs_set(h, x->arena, HDR_X_FORWARDED_FOR, hdr_id_name(HDR_X_FORWARDED_FOR), peer);
-
-    if (rc)
-        return rc;
-    if (!trusted || !hdrs_first(h, HDR_X_FORWARDED_PROTO))
-        rc = hdrs_set(h, x->arena, HDR_X_FORWARDED_PROTO, hdr_id_name(HDR_X_FORWARDED_PROTO), x->req.scheme);
-    if (!rc && (!trusted || !hdrs_first(h, HDR_X_FORWARDED_PORT)))
-        rc = hdrs_set(h, x->arena, HDR_X_FORWARDED_PORT, hdr_id_name(HDR_X_FORWARDED_PORT), port_text(x));
-    if (!rc && (!trusted || !hdrs_first(h, HDR_X_FORWARDED_HOST)) && x->req.authority.n)
-        rc = hdrs_set(h, x->arena, HDR_X_FORWARDED_HOST, hdr_id_name(HDR_X_FORWARDED_HOST), x->req.authority);
-    return rc;
-}
-
 /* Root is kept or made new, the parent is ours (semantics 0.2). */
 static int add_trace_id(struct exchange *x)
 {
@@ -184,10 +105,8 @@ static int prepare_request(struct exchange *x)
 
     if (rc)
         return rc;
-    if (in->kind == INT_HTTP_PROXY && x->api_type == API_HTTP)
-        rc = add_forwarded(x);
-    else if (in->kind != INT_PLUGIN)
-        rc = add_x_forwarded(x);
+    if (in->kind != INT_PLUGIN)
+        rc = x_forward_headers(x);
     return rc ? rc : add_trace_id(x);
 }
 

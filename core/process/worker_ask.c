@@ -27,6 +27,14 @@ static uint64_t limited(const struct wlistener *wl)
     return n;
 }
 
+static uint64_t failures(const struct wlistener *wl)
+{
+    uint64_t n = 0;
+    for (unsigned i = 0; i < wl->nsockets; i++)
+        n += __atomic_load_n(&wl->sockets[i].l.failed, __ATOMIC_RELAXED);
+    return n;
+}
+
 static void listeners_json(struct worker *w, struct text *t)
 {
     json_key(t, "listeners");
@@ -136,6 +144,8 @@ void worker_metrics(void *arg, struct text *t)
                 "Connections accepted by listener.", accepted);
     by_listener(w, t, "sallyport_connection_limit_reached_total", "counter",
                 "How often a listener paused because limits.connections were reached.", limited);
+    by_listener(w, t, "sallyport_accept_failures_total", "counter",
+                "Connections that could not be accepted: no descriptors or memory, or gone already.", failures);
 }
 
 /* Questions */

@@ -9,12 +9,14 @@ from wire import Closed, Message, Stream, request_bytes
 class Client:
     """One connection. `with Client(port) as c:` closes it."""
 
-    def __init__(self, port, timeout=15.0, host="127.0.0.1", rcvbuf=None, sndbuf=None):
+    def __init__(self, port, timeout=15.0, host="127.0.0.1", rcvbuf=None, sndbuf=None, source=None):
         self.sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         if rcvbuf:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
         if sndbuf:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, sndbuf)
+        if source:
+            self.sock.bind((source, 0))
         self.sock.settimeout(timeout)
         self.sock.connect((host, port))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -346,7 +346,7 @@ static int feed_body(struct h1_body *y, const char *p, size_t n, size_t step, st
 static void test_chunks(void **state)
 {
     static const char good[] =
-        "1\r\na\r\n00002\r\nbc\r\n1;ext;a=b;c=\"d e\"\r\nd\r\nA\r\n0123456789\r\n"
+        "1\r\na\r\n00002\r\nbc\r\n1 \t;ext;a=b;c=\"d e\"\r\nd\r\nA\r\n0123456789\r\n"
         "0;last\r\nX-T: v\r\nContent-Length: 9\r\nY:  w \r\n\r\nNEXT";
     static const struct {
         const char *text, *why;
@@ -358,7 +358,8 @@ static void test_chunks(void **state)
         {" 1\r\n", "malformed chunk size"},
         {"0x1\r\n", "malformed chunk size"},
         {"1 \r\n", "malformed chunk size"},
-        {"1\t;a\r\n", "malformed chunk size"},
+        {"1\ta\r\n", "malformed chunk size"},
+        {"1 \t\r\n", "malformed chunk size"},
         {"1\na\r\n", "bare LF"},
         {"1\ra\r\n", "bare CR"},
         {"1;a\nb\r\n", "extension"},
@@ -370,7 +371,7 @@ static void test_chunks(void **state)
         {"10000000000000000\r\n", "too large"},
         {"ffffffffffffffff0\r\n", "too large"},
         {"000000000000000000000000000000000001\r\n", "too long"},
-        {"0\r\nA: b\n\r\n", "trailers"},
+        {"0\r\nA: b\n", "bare LF in trailers"},
         {"0\r\nA b\r\n\r\n", "trailers"},
         {"0\r\n : b\r\n\r\n", "trailers"},
         {"0\r\nA : b\r\n\r\n", "trailers"},
