@@ -312,8 +312,20 @@ const struct schema upstream_table[] = {
      .doc = "Host sent to the targets; the client's own when left out."},
     LATER("tls"),
     LATER("health"),
-    LATER("balance"),
-    LATER("retries"),
+    {.key = "balance",
+     .type = S_ANY,
+     .sub = upstream_balance_table,
+     .dflt = "round_robin",
+     .doc = "Which target is next, by weight: round_robin, least_connections, random_two, or "
+            "{hash: ...} for a consistent hash."},
+    {.key = "ejection",
+     .type = S_MAP,
+     .sub = upstream_ejection_table,
+     .doc = "Passive health: addresses whose calls fail are left out for a time."},
+    {.key = "retries",
+     .type = S_MAP,
+     .sub = upstream_retries_table,
+     .doc = "Further attempts, only where nothing can be done twice."},
     {.key = NULL}};
 static const struct schema upstream_item = {.type = S_MAP, .sub = upstream_table};
 

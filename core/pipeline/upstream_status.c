@@ -5,16 +5,41 @@
 #include "pipeline/upstream_int.h"
 
 struct sums { /* of one target over the threads */
-    uint64_t ok, failed, connects, connect_failed, reused;
+    uint64_t ok, failed, connects, connect_failed, reused, full, ejections;
     uint32_t busy, idle, addrs; /* addrs: of the thread that knows most */
     unsigned asked, threads;
     int status; /* of a thread without an address; 0: none such */
+    unsigned known, good, ejected; /* addresses that some thread has now; those that are used */
 };
+
+/* Under the lock. */
+static void sum_peers(const struct upstream *u, const struct up_target *t, struct sums *out)
+{
+    uint64_t now = loop_now_ns() / 1000000;
+    LIST_EACH(&u->peers, it)
+    {
+        const struct up_peer *p = LIST_ITEM(it, struct up_peer, link);
+        if (p->t != t || atomic_load_explicit(&p->live, memory_order_relaxed) == 0)
+            continue;
+        bool ejected = up_peer_ejected(p, now);
+        out->known++;
+        out->ejected += ejected;
+        out->good += !ejected;
+    }
+}
+
+/* Not known to be out of order: one that nobody has looked at yet is trusted. */
+static bool healthy(const struct up_target *t, const struct sums *s)
+{
+    return s->good || (s->known == 0 && t->is_ip);
+}
 
 /* Under the lock. */
 static struct sums sum(const struct upstream *u, unsigned target)
 {
-    struct sums t = {0};
+    struct sums t = {.ejections = atomic_load_explicit(&u->targets[target].ejections,
+                                                       memory_order_relaxed)};
+    sum_peers(u, &u->targets[target], &t);
     for (unsigned i = 0; i < LOOP_MAX; i++) {
         struct up_local *l = atomic_load_explicit(&u->local[i], memory_order_relaxed);
         if (!l)
@@ -26,6 +51,7 @@ static struct sums sum(const struct upstream *u, unsigned target)
         t.connects += atomic_load_explicit(&s->pub_connects, memory_order_relaxed);
         t.connect_failed += atomic_load_explicit(&s->pub_connect_failed, memory_order_relaxed);
         t.reused += atomic_load_explicit(&s->pub_reused, memory_order_relaxed);
+        t.full += atomic_load_explicit(&s->pub_full, memory_order_relaxed);
         t.busy += atomic_load_explicit(&s->pub_busy, memory_order_relaxed);
         t.idle += atomic_load_explicit(&s->pub_idle, memory_order_relaxed);
         uint32_t addrs = atomic_load_explicit(&s->pub_addrs, memory_order_relaxed);
@@ -59,6 +85,9 @@ static void target_json(const struct upstream *u, unsigned i, struct text *t)
     json_kv(t, "target", u->targets[i].text);
     json_kvi(t, "weight", u->targets[i].weight);
     json_kvi(t, "addresses", u->targets[i].is_ip ? 1 : s.addrs);
+    json_key(t, "healthy");
+    json_bool(t, healthy(&u->targets[i], &s));
+    json_kvi(t, "ejected", s.ejected);
     if (!s.addrs && s.status)
         json_kv(t, "problem", str_z(trouble(s.status)));
     json_kvi(t, "calls", (int64_t)(s.ok + s.failed));
@@ -68,6 +97,8 @@ static void target_json(const struct upstream *u, unsigned i, struct text *t)
     json_kvi(t, "reused", (int64_t)s.reused);
     json_kvi(t, "busy", s.busy);
     json_kvi(t, "idle", s.idle);
+    json_kvi(t, "pool_full", (int64_t)s.full);
+    json_kvi(t, "ejections", (int64_t)s.ejections);
     json_close(t, '}');
 }
 
@@ -82,6 +113,9 @@ void upstreams_status(struct upstreams *all, struct text *t)
         const struct upstream *u = v;
         json_open(t, '{');
         json_kv(t, "id", u->id);
+        json_kvi(t, "retries", (int64_t)atomic_load_explicit(&u->retried, memory_order_relaxed));
+        json_kvi(t, "retries_denied",
+                 (int64_t)atomic_load_explicit(&u->retry_denied, memory_order_relaxed));
         json_key(t, "targets");
         json_open(t, '[');
         for (unsigned k = 0; k < u->target_count; k++)
@@ -93,7 +127,8 @@ void upstreams_status(struct upstreams *all, struct text *t)
     json_close(t, ']');
 }
 
-enum column { C_OK, C_FAILED, C_CONNECTS, C_CONNECT_FAILED, C_REUSED, C_BUSY, C_IDLE, C_ADDRS };
+enum column { C_OK, C_FAILED, C_CONNECTS, C_CONNECT_FAILED, C_REUSED, C_BUSY, C_IDLE, C_ADDRS, C_FULL,
+              C_EJECTIONS };
 
 static double column_of(const struct sums *s, enum column c)
 {
@@ -112,6 +147,10 @@ static double column_of(const struct sums *s, enum column c)
         return s->busy;
     case C_IDLE:
         return s->idle;
+    case C_FULL:
+        return (double)s->full;
+    case C_EJECTIONS:
+        return (double)s->ejections;
     default:
         return s->addrs;
     }
@@ -134,6 +173,55 @@ static void samples(const struct upstreams *all, const char *name, enum column c
             metric_sample(t, name, column_of(&s, c), labels);
         }
     }
+}
+
+static void healthy_samples(const struct upstreams *all, const char *name, struct text *t)
+{
+    uint32_t i = 0;
+    str id;
+    void *v;
+    while (map_next(&all->by_id, &i, &id, &v)) {
+        const struct upstream *u = v;
+        for (unsigned k = 0; k < u->target_count; k++) {
+            struct sums s = sum(u, k);
+            const char *labels[] = {"upstream", u->id.p, "target", u->targets[k].text.p, NULL};
+            metric_sample(t, name, healthy(&u->targets[k], &s), labels);
+        }
+    }
+}
+
+static void retry_samples(const struct upstreams *all, const char *name, bool denied,
+                          struct text *t)
+{
+    uint32_t i = 0;
+    str id;
+    void *v;
+    while (map_next(&all->by_id, &i, &id, &v)) {
+        const struct upstream *u = v;
+        const char *labels[] = {"upstream", u->id.p, NULL};
+        uint64_t n = atomic_load_explicit(denied ? &u->retry_denied : &u->retried,
+                                          memory_order_relaxed);
+        metric_sample(t, name, (double)n, labels);
+    }
+}
+
+static void policy_metrics(const struct upstreams *all, struct text *t)
+{
+    metric_head(t, "sallyport_upstream_healthy", "gauge",
+                "1: the target has an address that may be used now.");
+    healthy_samples(all, "sallyport_upstream_healthy", t);
+    metric_head(t, "sallyport_upstream_ejections_total", "counter",
+                "Addresses left out for a time after failed calls.");
+    samples(all, "sallyport_upstream_ejections_total", C_EJECTIONS, NULL, NULL, t);
+    metric_head(t, "sallyport_upstream_pool_full_total", "counter",
+                "Calls that found no room in the target's pool.");
+    samples(all, "sallyport_upstream_pool_full_total", C_FULL, NULL, NULL, t);
+    metric_head(t, "sallyport_upstream_retries_total", "counter",
+                "Further attempts out of the budget.");
+    retry_samples(all, "sallyport_upstream_retries_total", false, t);
+    metric_head(t, "sallyport_upstream_retry_budget_exhausted_total", "counter",
+                "Further attempts that the budget did not allow.");
+    retry_samples(all, "sallyport_upstream_retry_budget_exhausted_total", true, t);
 }
 
 void upstreams_metrics(struct upstreams *all, struct text *t)
@@ -159,6 +247,7 @@ void upstreams_metrics(struct upstreams *all, struct text *t)
         metric_head(t, "sallyport_upstream_addresses", "gauge",
                     "Addresses that the target's name has now.");
         samples(all, "sallyport_upstream_addresses", C_ADDRS, NULL, NULL, t);
+        policy_metrics(all, t);
     }
     pthread_mutex_unlock(&all->lock);
 }

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What calls tell of an address: out after failures in a row, longer each time, back, never all. */
+#include "unit.h"
+
+#include "upstream_rig.h"
+
+static const struct gw_upstream quick = {
+    .ejection = {.failures = 3, .percent = 50, .time = 60, .max_time = 200}};
+
+static struct upstream *some(struct rig *r, const char *id, uint64_t hash, unsigned n)
+{
+    struct gw_target t[] = {
+        target("127.0.0.1:9", "127.0.0.1", 9, 1), target("127.0.0.2:9", "127.0.0.2", 9, 1),
+        target("127.0.0.3:9", "127.0.0.3", 9, 1), target("127.0.0.4:9", "127.0.0.4", 9, 1)};
+    return make_like(r, id, hash, t, n, &quick);
+}
+
+/* Of 40 calls. */
+static unsigned share(struct rig *r, struct upstream *u, const char *target)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < 40; i++)
+        n += strcmp(pick_now(r, u).target, target) == 0;
+    return n;
+}
+
+/* Milliseconds until it is chosen again. */
+static unsigned away(struct rig *r, struct upstream *u, const char *target)
+{
+    uint64_t from = loop_now_ns();
+    while (share(r, u, target) == 0) {
+        turn(r, NULL, 5);
+        assert_true(loop_now_ns() - from < UINT64_C(5000000000));
+    }
+    return (unsigned)((loop_now_ns() - from) / 1000000);
+}
+
+static void verdict(struct rig *r, struct upstream *u, const char *target, bool ok)
+{
+    for (unsigned i = 0; i < 100; i++) {
+        struct got g = call_like(r, u, NULL);
+        bool it = strcmp(g.target, target) == 0;
+        if (it)
+            upstream_verdict(g.addr, ok, "connection reset");
+        upstream_ended(g.addr);
+        if (it)
+            return;
+    }
+    fail_msg("%s is never chosen", target);
+}
+
+static void test_ejected_and_back(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct text t;
+    rig_open(&r);
+    struct upstream *u = some(&r, "orders", 1, 4);
+    const char *bad = "127.0.0.2:9";
+    verdict(&r, u, bad, false);
+    verdict(&r, u, bad, false);
+    verdict(&r, u, bad, true); /* not in a row */
+    verdict(&r, u, bad, false);
+    verdict(&r, u, bad, false);
+    assert_int_equal(share(&r, u, bad), 10);
+    verdict(&r, u, bad, false);
+    assert_int_equal(share(&r, u, bad), 0);
+    text_init(&t);
+    upstreams_metrics(r.all, &t);
+    assert_has(text_str(&t),
+               "sallyport_upstream_healthy{upstream=\"orders\",target=\"127.0.0.2:9\"} 0\n");
+    assert_has(text_str(&t),
+               "sallyport_upstream_healthy{upstream=\"orders\",target=\"127.0.0.1:9\"} 1\n");
+    assert_has(text_str(&t),
+               "sallyport_upstream_ejections_total{upstream=\"orders\",target=\"127.0.0.2:9\"} 1\n");
+    text_fini(&t);
+    assert_in_range(away(&r, u, bad), 20, 100);
+    /* One failure is enough now, and it is out for twice as long, at most max_time. */
+    verdict(&r, u, bad, false);
+    assert_in_range(away(&r, u, bad), 80, 160);
+    verdict(&r, u, bad, false);
+    assert_in_range(away(&r, u, bad), 150, 260);
+    verdict(&r, u, bad, false);
+    assert_in_range(away(&r, u, bad), 150, 260);
+    /* Good for long enough: as if nothing had been. */
+    verdict(&r, u, bad, true);
+    turn(&r, NULL, 220);
+    verdict(&r, u, bad, true);
+    verdict(&r, u, bad, false);
+    verdict(&r, u, bad, false);
+    assert_int_not_equal(share(&r, u, bad), 0);
+    verdict(&r, u, bad, false);
+    assert_in_range(away(&r, u, bad), 20, 100);
+    upstream_unref(u);
+    rig_close(&r);
+}
+
+/* Half of them at most, and one always stays. */
+static void test_never_all(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_open(&r);
+    struct upstream *four = some(&r, "four", 1, 4), *two = some(&r, "two", 1, 2),
+                    *one = some(&r, "one", 1, 1);
+    for (int k = 1; k <= 4; k++) {
+        char name[16];
+        snprintf(name, sizeof name, "127.0.0.%d:9", k);
+        calls_fail(&r, four, name, 5 * (k > 2) + 3 * (k <= 2));
+    }
+    assert_int_equal(share(&r, four, "127.0.0.1:9") + share(&r, four, "127.0.0.2:9"), 0);
+    assert_int_equal(share(&r, four, "127.0.0.3:9"), 20);
+    calls_fail(&r, two, "127.0.0.1:9", 3);
+    calls_fail(&r, two, "127.0.0.2:9", 9);
+    assert_int_equal(share(&r, two, "127.0.0.2:9"), 40);
+    calls_fail(&r, one, "127.0.0.1:9", 9);
+    assert_int_equal(share(&r, one, "127.0.0.1:9"), 40);
+    upstream_unref(four);
+    upstream_unref(two);
+    upstream_unref(one);
+    rig_close(&r);
+}
+
+/* The name's good addresses go while a bad one is out: better that one than none. */
+static void test_only_ejected_left(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_open(&r);
+    r.dns.first = 20;
+    r.dns.count = 2;
+    struct gw_upstream slow = quick;
+    slow.ejection.time = slow.ejection.max_time = 60000;
+    struct gw_target t = target("pets.test:80", "pets.test", 80, 1);
+    struct upstream *u = make_like(&r, "pets", 1, &t, 1, &slow);
+    pick(&r, u);
+    calls_fail(&r, u, "127.0.0.20:80", 3);
+    assert_int_equal(share(&r, u, "127.0.0.20:80"), 0);
+    r.dns.count = 1;
+    turn(&r, NULL, 1050);
+    pick_now(&r, u);
+    for (int i = 0; i < 100 && share(&r, u, "127.0.0.20:80") < 40; i++)
+        turn(&r, NULL, 10);
+    assert_int_equal(share(&r, u, "127.0.0.20:80"), 40);
+    upstream_unref(u);
+    rig_close(&r);
+}
+
+/* Another conf of the same upstream: what is known of its addresses holds. */
+static void test_inherited(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_open(&r);
+    struct upstream *old = some(&r, "orders", 1, 2);
+    calls_fail(&r, old, "127.0.0.1:9", 3);
+    struct upstream *next = some(&r, "orders", 2, 3), *foreign = some(&r, "else", 1, 2);
+    assert_ptr_not_equal(old, next);
+    assert_int_equal(share(&r, next, "127.0.0.1:9"), 0);
+    assert_int_equal(share(&r, foreign, "127.0.0.1:9"), 20);
+    upstream_unref(old);
+    upstream_unref(next);
+    upstream_unref(foreign);
+    rig_close(&r);
+}
+
+static void test_off(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_open(&r);
+    struct gw_upstream off = quick;
+    off.ejection.failures = 0;
+    off.ejection.statuses = STATUS_503;
+    struct gw_target t[] = {target("127.0.0.1:9", "127.0.0.1", 9, 1),
+                            target("127.0.0.2:9", "127.0.0.2", 9, 1)};
+    struct upstream *u = make_like(&r, "orders", 1, t, 2, &off);
+    calls_fail(&r, u, "127.0.0.1:9", 50);
+    assert_int_equal(share(&r, u, "127.0.0.1:9"), 20);
+    assert_true(upstream_bad_status(u, 503));
+    assert_false(upstream_bad_status(u, 502));
+    assert_false(upstream_bad_status(u, 200));
+    upstream_unref(u);
+    rig_close(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_ejected_and_back),  cmocka_unit_test(test_never_all),
+        cmocka_unit_test(test_only_ejected_left), cmocka_unit_test(test_inherited),
+        cmocka_unit_test(test_off),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
