@@ -103,9 +103,12 @@ static void heapify(struct up_balance *b)
         sink(b, i);
 }
 
-/* Who was passed over for long gets one turn, not all that it missed. */
-static void take_turn(struct up_balance *b, struct up_place *p)
+/* Who was passed over for long gets one turn, not all that it missed. A further attempt takes none:
+ * else every request would begin at the one that fails, of two. */
+static void take_turn(struct up_balance *b, struct up_place *p, const struct upstream_want *w)
 {
+    if (w && w->tried_n)
+        return;
     if (p->due > b->now)
         b->now = p->due;
     p->due = b->now + p->cost;
@@ -114,9 +117,9 @@ static void take_turn(struct up_balance *b, struct up_place *p)
 static struct up_addr *round_robin(struct up_balance *b, const struct upstream_want *w,
                                    uint64_t now)
 {
-    for (unsigned i = 0; i < TURNS; i++) {
+    for (unsigned i = 0; i < TURNS && !(w && w->tried_n); i++) {
         struct up_place *p = &b->places[b->heap[0]];
-        take_turn(b, p);
+        take_turn(b, p, w);
         sink(b, 0);
         if (fits(p->addr, w, now, FIT_GOOD))
             return p->addr;
@@ -130,7 +133,7 @@ static struct up_addr *round_robin(struct up_balance *b, const struct upstream_w
     }
     if (!best)
         return NULL;
-    take_turn(b, best);
+    take_turn(b, best, w);
     heapify(b);
     return best->addr;
 }
@@ -160,7 +163,7 @@ static struct up_addr *least(struct up_balance *b, const struct upstream_want *w
     }
     b->look = n < b->count ? from : 0;
     if (best)
-        take_turn(b, best);
+        take_turn(b, best, w);
     return best ? best->addr : NULL;
 }
 
