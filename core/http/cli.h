@@ -78,4 +78,7 @@ void cli_trailers(struct cli_call *, const struct hdrs *);
 void cli_consumed(struct cli_call *);
 void cli_cancel(struct cli_call *); /* the connection is closed unless the answer was whole; no event follows */
 
+/* Why a connect failed (-errno), as cli_fail.reason says it. */
+const char *cli_connect_error(int err);
+
 #endif

@@ -118,6 +118,53 @@ const struct schema upstream_retries_table[] = {
      .doc = "Before the second attempt, doubled before each further one. 0s: at once, and never the same target again."},
     {.key = NULL}};
 
+static const char *const health_types[] = {"http", "tcp", NULL};
+static const char expect_expected[] = "a status such as 200, or a range such as 200-399";
+
+const struct schema upstream_health_table[] = {
+    {.key = "type",
+     .type = S_ENUM,
+     .names = health_types,
+     .dflt = "http",
+     .doc = "tcp: a connection is enough."},
+    {.key = "path", .type = S_STRING, .dflt = "/", .min = 1, .max = 1024, .doc = "What is asked for, with GET."},
+    {.key = "host",
+     .type = S_STRING,
+     .min = 1,
+     .check = check_host,
+     .doc = "Host sent; the upstream's `host`, or the target's address, when left out."},
+    {.key = "port", .type = S_INT, .min = 1, .max = 65535, .doc = "Instead of the target's."},
+    {.key = "interval",
+     .type = S_DURATION,
+     .dflt = "5s",
+     .min = 20,
+     .max = HOUR,
+     .doc = "From the end of a check to the next, a tenth more or less."},
+    {.key = "timeout",
+     .type = S_DURATION,
+     .dflt = "2s",
+     .min = 1,
+     .max = HOUR,
+     .doc = "Of a whole check."},
+    {.key = "healthy",
+     .type = S_INT,
+     .dflt = "2",
+     .min = 1,
+     .max = 100,
+     .doc = "Good ones in a row that bring an address back; the very first check decides at once."},
+    {.key = "unhealthy",
+     .type = S_INT,
+     .dflt = "3",
+     .min = 1,
+     .max = 100,
+     .doc = "Bad ones in a row that take it out."},
+    {.key = "expect",
+     .type = S_ANY,
+     .dflt = "200-399",
+     .expected = expect_expected,
+     .doc = "The good statuses: one, or from-to."},
+    {.key = NULL}};
+
 /* Reading */
 
 static void read_hash(struct load *ld, struct gw_balance *b, const struct node *n)
@@ -222,9 +269,73 @@ static void read_retries(struct load *ld, struct gw_retries *r, const struct nod
         read_retry_on(ld, r, one);
 }
 
+static bool read_range(str text, uint32_t *low, uint32_t *high)
+{
+    size_t dash = str_chr(text, '-');
+    int64_t a, b;
+
+    if (str_i64(str_take(text, dash), &a))
+        return false;
+    b = a;
+    if (dash < text.n && str_i64(str_drop(text, dash + 1), &b))
+        return false;
+    if (a < 200 || b < a || b > 599)
+        return false;
+    *low = (uint32_t)a;
+    *high = (uint32_t)b;
+    return true;
+}
+
+static void read_expect(struct load *ld, struct gw_health *h, const struct node *n)
+{
+    h->expect_low = 200;
+    h->expect_high = 399;
+    if (!n || (n->plain & NODE_BROKEN))
+        return;
+    if (!node_is_scalar(n) || n->type == NODE_NULL)
+        node_error(ld->diag, ld->tree, n, expect_expected, "is %s", node_article(n));
+    else if (!read_range(n->text, &h->expect_low, &h->expect_high))
+        scalar_error(ld->diag, ld->tree, n, expect_expected, "is no status from 200 to 599");
+}
+
+static void check_path(struct load *ld, const struct node *n)
+{
+    if (!n || n->type != NODE_STRING || n->text.n == 0)
+        return;
+    bool ok = n->text.p[0] == '/';
+    for (size_t i = 0; i < n->text.n; i++)
+        ok = ok && n->text.p[i] > 0x20 && n->text.p[i] < 0x7f && n->text.p[i] != '#';
+    if (!ok)
+        scalar_error(ld->diag, ld->tree, n, "a path such as /healthz", "is not a path");
+}
+
+static void read_health(struct load *ld, struct gw_health *h, const struct node *n)
+{
+    const struct schema *t = upstream_health_table;
+    static const char *const http_only[] = {"path", "host", "expect"};
+
+    h->path = h->host = STR("");
+    if (!n || (n->type != NODE_MAP && n->type != NODE_NULL))
+        return;
+    h->type = schema_i64(t, n, "type") == 1 ? HEALTH_TCP : HEALTH_HTTP;
+    h->path = schema_str(t, n, "path");
+    h->host = schema_str(t, n, "host");
+    h->port = (uint16_t)schema_i64(t, n, "port");
+    h->interval = schema_i64(t, n, "interval");
+    h->timeout = schema_i64(t, n, "timeout");
+    h->healthy = (uint32_t)schema_i64(t, n, "healthy");
+    h->unhealthy = (uint32_t)schema_i64(t, n, "unhealthy");
+    check_path(ld, node_getz(n, "path"));
+    read_expect(ld, h, node_getz(n, "expect"));
+    for (unsigned i = 0; h->type == HEALTH_TCP && i < ARRAY_LEN(http_only); i++)
+        if (node_getz(n, http_only[i]))
+            node_error(ld->diag, ld->tree, node_getz(n, http_only[i]), NULL, "`%s` says nothing for type: tcp", http_only[i]);
+}
+
 void load_upstream_policy(struct load *ld, struct gw_upstream *u, const struct node *n)
 {
     read_balance(ld, &u->balance, node_getz(n, "balance"));
     read_retries(ld, &u->retries, node_getz(n, "retries"));
+    read_health(ld, &u->health, node_getz(n, "health"));
     read_ejection(ld, &u->ejection, node_getz(n, "ejection"));
 }

@@ -63,6 +63,16 @@ struct gw_retries { /* attempts 0: all by default */
     int64_t backoff;              /* ms */
 };
 
+enum gw_health_type { HEALTH_NONE = 0, HEALTH_HTTP, HEALTH_TCP };
+struct gw_health { /* active checks */
+    uint8_t type; /* enum gw_health_type */
+    uint16_t port; /* 0: the target's */
+    str path, host; /* host empty: as for calls, or the target's text */
+    int64_t interval, timeout; /* ms */
+    uint32_t healthy, unhealthy; /* in a row */
+    uint32_t expect_low, expect_high; /* statuses */
+};
+
 struct gw_upstream {
     const struct node *node; /* NULL: implicit, made from an integration URI */
     str id;
@@ -75,6 +85,7 @@ struct gw_upstream {
     struct gw_balance balance;
     struct gw_ejection ejection;
     struct gw_retries retries;
+    struct gw_health health;
     uint64_t hash; /* of content: equal hash, the same live upstream across reloads */
 };
 

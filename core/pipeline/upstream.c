@@ -81,12 +81,24 @@ static struct up_target *target_place(struct upstream *u, str text)
     return &u->targets[u->target_count++];
 }
 
+/* A check has its own times, and its connection serves for nothing else. */
+static bool fill_health(struct upstream *u, const struct gw_health *h)
+{
+    u->health = *h;
+    u->check_conf = u->conf;
+    u->check_conf.t_connect_ms = u->check_conf.t_first_byte_ms = (uint32_t)h->timeout;
+    u->check_conf.t_total_ms = u->check_conf.t_idle_ms = (uint32_t)h->timeout;
+    u->check_conf.pool_max = u->check_conf.pool_idle_max = 0;
+    return copy_str(&u->arena, &u->health.path, h->path) &&
+           copy_str(&u->arena, &u->health.host, h->host);
+}
+
 static bool fill(struct upstream *u, const struct gw_upstream *gu)
 {
     bool ok =
         copy_str(&u->arena, &u->id, gu->id) && copy_str(&u->arena, &u->authority, gu->authority);
     u->targets = arena_zalloc(&u->arena, (gu->target_count + 1) * sizeof *u->targets);
-    if (!ok || !u->targets || !copy_str(&u->arena, &u->balance.name, gu->balance.name))
+    if (!ok || !u->targets || !fill_health(u, &gu->health) || !copy_str(&u->arena, &u->balance.name, gu->balance.name))
         return false;
     for (unsigned i = 0; i < gu->target_count; i++) {
         const struct gw_target *from = &gu->targets[i];

@@ -78,8 +78,8 @@ void upstream_warm(struct upstream *, struct loop *);
 /* Text for status (JSON object per upstream) and metrics. Main thread; counters are read relaxed. */
 void upstreams_status(struct upstreams *, struct text *json);
 void upstreams_metrics(struct upstreams *, struct text *out);
-/* Has every upstream that a thread looked up an address somewhere? Adds a line to why (may be NULL) for each that has none. Main thread. */
-bool upstreams_ready(struct upstreams *, struct text *why);
+/* Has every upstream a target that may be used? verbose (may be NULL) gets a line for each. Main thread. */
+bool upstreams_ready(struct upstreams *, struct text *verbose);
 
 /* Per-thread part: a resolver and the pools. Before the thread's first pick, and at its end (on that thread). */
 int upstreams_thread_start(struct upstreams *, struct loop *, const struct resolver_conf *); /* conf NULL: literal addresses only */

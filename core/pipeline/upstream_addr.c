@@ -21,6 +21,12 @@ static void pool_drop(struct up_seat *s, struct up_addr *a)
     a->pool = NULL;
 }
 
+static void addr_leave(struct up_seat *s, struct up_addr *a)
+{
+    up_check_stop(a);
+    pool_drop(s, a);
+}
+
 /* A place behind the live ones. Past the bound, the one that has been gone for longest is made
  * over, unless a call still shows it. NULL: none, or out of memory. */
 static struct up_addr *addr_room(struct up_seat *s)
@@ -108,8 +114,10 @@ static void addrs_update(struct up_seat *s, const struct resolve_result *r)
     }
     for (unsigned i = 0; i < s->count; i++) {
         struct up_addr *a = s->addrs[i];
-        if (!a->live)
-            pool_drop(s, a);
+        if (a->live)
+            up_check_start(a);
+        else
+            addr_leave(s, a);
         if (a->live && !a->was_live)
             atomic_fetch_add_explicit(&a->peer->live, 1, memory_order_relaxed);
         else if (!a->live && a->was_live)
@@ -193,7 +201,7 @@ void up_seat_down(struct up_seat *s)
         resolve_cancel(s->op);
     s->op = NULL;
     for (unsigned k = 0; k < s->count; k++) {
-        pool_drop(s, s->addrs[k]);
+        addr_leave(s, s->addrs[k]);
         if (s->addrs[k]->live)
             atomic_fetch_sub_explicit(&s->addrs[k]->peer->live, 1, memory_order_relaxed);
         s->addrs[k]->live = false;

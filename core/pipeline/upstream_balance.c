@@ -42,7 +42,7 @@ static bool tried(const struct upstream_want *w, const struct up_addr *a)
 
 static bool fits(const struct up_addr *a, const struct upstream_want *w, uint64_t now, enum fits f)
 {
-    if (f < FIT_AGAIN && UNLIKELY(tried(w, a)))
+    if (UNLIKELY(up_peer_unhealthy(a->peer)) || (f < FIT_AGAIN && UNLIKELY(tried(w, a))))
         return false;
     return f >= FIT_EJECTED || LIKELY(!up_peer_ejected(a->peer, now));
 }
@@ -73,7 +73,7 @@ struct up_share up_balance_share(const struct up_local *l, uint64_t now)
     for (unsigned i = 0; i < b->count; i++) {
         bool out = up_peer_ejected(b->places[i].addr->peer, now);
         s.ejected += out;
-        s.usable += !out;
+        s.usable += !out && !up_peer_unhealthy(b->places[i].addr->peer);
     }
     return s;
 }
@@ -351,7 +351,7 @@ struct up_addr *up_balance_choose(struct up_local *l, const struct upstream_want
     struct up_balance *b = &l->balance;
     if (b->count == 1) {
         struct up_addr *only = b->places[0].addr;
-        return w && w->other && tried(w, only) ? NULL : only;
+        return fits(only, w, now, w && w->other ? FIT_EJECTED : FIT_AGAIN) ? only : NULL;
     }
     if (b->count == 0)
         return NULL;

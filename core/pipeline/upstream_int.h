@@ -19,6 +19,7 @@
 #define UP_REFRESH_MS  1000u  /* the resolver's cache is asked at most so often; it knows the TTL */
 #define UP_STALE_MS    60000u /* an answer older than this is waited for anew before it serves */
 #define UP_PUBLISH_MS  1000u
+#define UP_CHECK_THREAD 1u /* runs the active checks of all */
 
 struct up_target {
     str text, host;
@@ -26,7 +27,15 @@ struct up_target {
     bool is_ip;
     struct addr_ip ip; /* is_ip */
     uint32_t weight;
-    _Atomic uint64_t ejections;
+    _Atomic uint64_t ejections, checks_ok, checks_failed;
+};
+
+/* Active health, upstream_check.c. */
+enum up_health { UP_UNKNOWN = 0, UP_HEALTHY, UP_UNHEALTHY };
+struct up_tally {
+    enum up_health state;
+    bool last_ok;
+    unsigned row; /* equal results in a row */
 };
 
 /* An address as the whole process knows it: every thread that has it holds one. */
@@ -39,6 +48,7 @@ struct up_peer {
     _Atomic uint32_t live; /* threads whose name has it now */
     size_t text_n;
     char text[ADDR_TEXT + 8];
+    _Atomic int health; /* enum up_health */
     /* Passive health, upstream_peer.c. Times are loop_now_ms. */
     _Atomic uint32_t failures; /* in a row */
     _Atomic uint32_t times;    /* ejected so often without a long good time in between */
@@ -59,6 +69,8 @@ struct upstream {
     struct gw_balance balance;
     struct gw_ejection ejection;
     struct gw_retries retries;
+    struct gw_health health;
+    struct cli_conf check_conf;
     _Atomic uint64_t retry_next_us, retried, retry_denied; /* upstream_retry.c */
     bool counts; /* the balance looks at the open calls of all threads */
     struct up_target *targets;
@@ -77,6 +89,7 @@ struct up_addr {
     unsigned calls; /* open ones: it is not made over meanwhile */
     uint64_t seen_ms;
     struct cli_pool *pool; /* NULL: not yet */
+    struct up_check *check; /* on the thread that runs them */
 };
 
 /* A target as one thread sees it. */
@@ -164,6 +177,13 @@ void up_local_publish(struct up_local *);
 void up_local_wake(struct up_local *); /* a name was answered */
 bool up_local_freshen(struct up_local *); /* asks for names when it is time; is one without an address? */
 
+struct cli_pool *up_pool_new(struct up_addr *, const struct addr *to, const struct cli_conf *);
+
+/* upstream_check.c. The local's thread; of no effect on others than UP_CHECK_THREAD. */
+void up_check_start(struct up_addr *);
+void up_check_stop(struct up_addr *);
+bool up_health_step(struct up_tally *, const struct gw_health *, bool ok); /* did the state change? */
+
 /* upstream_addr.c: a target's addresses. The local's thread. */
 void up_seat_init(struct up_local *, struct up_seat *, struct up_target *);
 bool up_seat_refresh(struct up_seat *, uint64_t now); /* asks when it is time; must a pick wait? */
@@ -176,6 +196,10 @@ void up_peer_put(struct up_peer *);
 static inline bool up_peer_ejected(const struct up_peer *p, uint64_t now)
 {
     return atomic_load_explicit(&p->ejected_ms, memory_order_relaxed) > now;
+}
+static inline bool up_peer_unhealthy(const struct up_peer *p)
+{
+    return atomic_load_explicit(&p->health, memory_order_relaxed) == UP_UNHEALTHY;
 }
 void up_peer_good(struct up_peer *, uint64_t now);
 /* usable: of `count` addresses, how many would be used now, this one included; ejected: how many are out. */

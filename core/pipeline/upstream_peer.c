@@ -33,6 +33,8 @@ static void inherit(struct up_peer *p)
             struct up_peer *old = LIST_ITEM(it, struct up_peer, link);
             if (!same_ip(&old->ip, &p->ip))
                 continue;
+            if (p->u->health.type != HEALTH_NONE && u->health.type != HEALTH_NONE)
+                SET(p->health, GET(old->health));
             SET(p->failures, GET(old->failures));
             SET(p->times, GET(old->times));
             SET(p->ejected_ms, GET(old->ejected_ms));

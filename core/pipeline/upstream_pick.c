@@ -89,13 +89,19 @@ void up_local_free(struct up_local *l)
 
 /* Picks */
 
+/* Every pool of an upstream's connections is made here. */
+struct cli_pool *up_pool_new(struct up_addr *a, const struct addr *to, const struct cli_conf *conf)
+{
+    return cli_pool_new(a->seat->local->loop, to, conf);
+}
+
 static struct cli_pool *pool_of(struct up_local *l, struct up_addr *a)
 {
     struct addr to;
     if (LIKELY(a->pool != NULL))
         return a->pool;
     addr_from_ip(&to, &a->peer->ip);
-    a->pool = cli_pool_new(l->loop, &to, &l->u->conf);
+    a->pool = up_pool_new(a, &to, &l->u->conf);
     return a->pool;
 }
 

@@ -9,7 +9,8 @@ struct sums { /* of one target over the threads */
     uint32_t busy, idle, addrs; /* addrs: of the thread that knows most */
     unsigned asked, threads;
     int status; /* of a thread without an address; 0: none such */
-    unsigned known, good, ejected; /* addresses that some thread has now; those that are used */
+    uint64_t checks_ok, checks_failed;
+    unsigned known, good, ejected, unhealthy; /* addresses that some thread has now; those that are used */
 };
 
 /* Under the lock. */
@@ -21,10 +22,11 @@ static void sum_peers(const struct upstream *u, const struct up_target *t, struc
         const struct up_peer *p = LIST_ITEM(it, struct up_peer, link);
         if (p->t != t || atomic_load_explicit(&p->live, memory_order_relaxed) == 0)
             continue;
-        bool ejected = up_peer_ejected(p, now);
+        bool ejected = up_peer_ejected(p, now), unhealthy = up_peer_unhealthy(p);
         out->known++;
         out->ejected += ejected;
-        out->good += !ejected;
+        out->unhealthy += unhealthy;
+        out->good += !ejected && !unhealthy;
     }
 }
 
@@ -37,9 +39,12 @@ static bool healthy(const struct up_target *t, const struct sums *s)
 /* Under the lock. */
 static struct sums sum(const struct upstream *u, unsigned target)
 {
-    struct sums t = {.ejections = atomic_load_explicit(&u->targets[target].ejections,
-                                                       memory_order_relaxed)};
-    sum_peers(u, &u->targets[target], &t);
+    const struct up_target *of = &u->targets[target];
+    struct sums t = {
+        .ejections = atomic_load_explicit(&of->ejections, memory_order_relaxed),
+        .checks_ok = atomic_load_explicit(&of->checks_ok, memory_order_relaxed),
+        .checks_failed = atomic_load_explicit(&of->checks_failed, memory_order_relaxed)};
+    sum_peers(u, of, &t);
     for (unsigned i = 0; i < LOOP_MAX; i++) {
         struct up_local *l = atomic_load_explicit(&u->local[i], memory_order_relaxed);
         if (!l)
@@ -88,6 +93,7 @@ static void target_json(const struct upstream *u, unsigned i, struct text *t)
     json_key(t, "healthy");
     json_bool(t, healthy(&u->targets[i], &s));
     json_kvi(t, "ejected", s.ejected);
+    json_kvi(t, "unhealthy", s.unhealthy);
     if (!s.addrs && s.status)
         json_kv(t, "problem", str_z(trouble(s.status)));
     json_kvi(t, "calls", (int64_t)(s.ok + s.failed));
@@ -99,6 +105,10 @@ static void target_json(const struct upstream *u, unsigned i, struct text *t)
     json_kvi(t, "idle", s.idle);
     json_kvi(t, "pool_full", (int64_t)s.full);
     json_kvi(t, "ejections", (int64_t)s.ejections);
+    if (u->health.type != HEALTH_NONE) {
+        json_kvi(t, "checks_ok", (int64_t)s.checks_ok);
+        json_kvi(t, "checks_failed", (int64_t)s.checks_failed);
+    }
     json_close(t, '}');
 }
 
@@ -128,7 +138,7 @@ void upstreams_status(struct upstreams *all, struct text *t)
 }
 
 enum column { C_OK, C_FAILED, C_CONNECTS, C_CONNECT_FAILED, C_REUSED, C_BUSY, C_IDLE, C_ADDRS, C_FULL,
-              C_EJECTIONS };
+              C_EJECTIONS, C_CHECKS_OK, C_CHECKS_FAILED };
 
 static double column_of(const struct sums *s, enum column c)
 {
@@ -149,6 +159,10 @@ static double column_of(const struct sums *s, enum column c)
         return s->idle;
     case C_FULL:
         return (double)s->full;
+    case C_CHECKS_OK:
+        return (double)s->checks_ok;
+    case C_CHECKS_FAILED:
+        return (double)s->checks_failed;
     case C_EJECTIONS:
         return (double)s->ejections;
     default:
@@ -166,6 +180,9 @@ static void samples(const struct upstreams *all, const char *name, enum column c
     void *v;
     while (map_next(&all->by_id, &i, &id, &v)) {
         const struct upstream *u = v;
+        bool checks = c == C_CHECKS_OK || c == C_CHECKS_FAILED;
+        if (checks && u->health.type == HEALTH_NONE)
+            continue;
         for (unsigned k = 0; k < u->target_count; k++) {
             struct sums s = sum(u, k);
             const char *labels[] = {"upstream", u->id.p, "target", u->targets[k].text.p,
@@ -213,6 +230,10 @@ static void policy_metrics(const struct upstreams *all, struct text *t)
     metric_head(t, "sallyport_upstream_ejections_total", "counter",
                 "Addresses left out for a time after failed calls.");
     samples(all, "sallyport_upstream_ejections_total", C_EJECTIONS, NULL, NULL, t);
+    metric_head(t, "sallyport_upstream_checks_total", "counter",
+                "Active health checks by what came of them.");
+    samples(all, "sallyport_upstream_checks_total", C_CHECKS_OK, "result", "ok", t);
+    samples(all, "sallyport_upstream_checks_total", C_CHECKS_FAILED, "result", "failed", t);
     metric_head(t, "sallyport_upstream_pool_full_total", "counter",
                 "Calls that found no room in the target's pool.");
     samples(all, "sallyport_upstream_pool_full_total", C_FULL, NULL, NULL, t);
@@ -252,26 +273,39 @@ void upstreams_metrics(struct upstreams *all, struct text *t)
     pthread_mutex_unlock(&all->lock);
 }
 
-static bool upstream_ready(const struct upstream *u, struct text *why)
+/* Of the targets: how many may be used, and what is wrong with the first of the others. */
+static unsigned usable_targets(const struct upstream *u, const char **wrong)
 {
-    int status = 0;
-    unsigned asked = 0;
+    unsigned n = 0;
+    *wrong = NULL;
     for (unsigned k = 0; k < u->target_count; k++) {
         struct sums s = sum(u, k);
-        if (s.addrs || u->targets[k].is_ip)
-            return true;
-        asked += s.asked;
-        status = s.status ? s.status : status;
+        bool ok = healthy(&u->targets[k], &s);
+        /* Nobody has needed it yet, or the first answer is on its way. */
+        ok = ok || (s.known == 0 && !s.status);
+        n += ok;
+        if (ok || *wrong)
+            continue;
+        *wrong = s.known == 0 ? trouble(s.status) : s.unhealthy ? "unhealthy" : "ejected";
     }
-    /* Nobody has needed it yet, or the first answer is on its way. */
-    if (!asked || !status)
-        return true;
-    if (why)
-        text_printf(why, "upstream %.*s has no address: %s\n", STR_ARG(u->id), trouble(status));
-    return false;
+    return n;
 }
 
-bool upstreams_ready(struct upstreams *all, struct text *why)
+static bool upstream_ready(const struct upstream *u, struct text *verbose)
+{
+    const char *wrong;
+    unsigned n = usable_targets(u, &wrong);
+    if (!verbose)
+        return n > 0;
+    text_printf(verbose, "[%c] upstream %.*s: %u of %u targets usable", n ? '+' : '-',
+                STR_ARG(u->id), n, u->target_count);
+    if (wrong)
+        text_printf(verbose, " (%s)", wrong);
+    text_chr(verbose, '\n');
+    return n > 0;
+}
+
+bool upstreams_ready(struct upstreams *all, struct text *verbose)
 {
     uint32_t i = 0;
     bool ready = true;
@@ -279,7 +313,7 @@ bool upstreams_ready(struct upstreams *all, struct text *why)
     void *v;
     pthread_mutex_lock(&all->lock);
     while (map_next(&all->by_id, &i, &id, &v))
-        ready = upstream_ready(v, why) && ready;
+        ready = upstream_ready(v, verbose) && ready;
     pthread_mutex_unlock(&all->lock);
     return ready;
 }

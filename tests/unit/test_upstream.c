@@ -156,8 +156,9 @@ static void test_no_address(void **state)
     assert_int_equal(pick(&r, mute).status, E_TIMEOUT);
     assert_int_equal(pick_now(&r, mute).status, E_TIMEOUT); /* not asked again within the second */
     assert_false(upstreams_ready(r.all, &why));
-    assert_has(text_str(&why), "upstream gone has no address: no such name\n");
-    assert_has(text_str(&why), "upstream mute has no address: no name server answered in time\n");
+    assert_has(text_str(&why), "[-] upstream gone: 0 of 1 targets usable (no such name)\n");
+    assert_has(text_str(&why),
+               "[-] upstream mute: 0 of 1 targets usable (no name server answered in time)\n");
     r.dns.mode = DNS_ANSWER;
     r.dns.first = 10;
     r.dns.count = 1;
@@ -227,10 +228,10 @@ static void test_status(void **state)
     assert_str(text_str(&t),
                "[{\"id\":\"orders\",\"retries\":0,\"retries_denied\":0,\"targets\":["
                "{\"target\":\"127.0.0.1:9\",\"weight\":1,\"addresses\":1,\"healthy\":true,"
-               "\"ejected\":0,\"calls\":0,\"failed\":0,\"connects\":0,\"connects_failed\":0,"
+               "\"ejected\":0,\"unhealthy\":0,\"calls\":0,\"failed\":0,\"connects\":0,\"connects_failed\":0,"
                "\"reused\":0,\"busy\":0,\"idle\":0,\"pool_full\":0,\"ejections\":0},"
                "{\"target\":\"10.0.0.1:9\",\"weight\":2,\"addresses\":1,\"healthy\":true,"
-               "\"ejected\":0,\"calls\":2,\"failed\":1,\"connects\":0,\"connects_failed\":0,"
+               "\"ejected\":0,\"unhealthy\":0,\"calls\":2,\"failed\":1,\"connects\":0,\"connects_failed\":0,"
                "\"reused\":0,\"busy\":0,\"idle\":0,\"pool_full\":0,\"ejections\":0}]}]");
     text_fini(&t);
     text_init(&t);

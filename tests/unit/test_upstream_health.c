@@ -2,6 +2,7 @@
 /* What calls tell of an address: out after failures in a row, longer each time, back, never all. */
 #include "unit.h"
 
+#include "pipeline/upstream_int.h"
 #include "upstream_rig.h"
 
 static const struct gw_upstream quick = {
@@ -184,12 +185,73 @@ static void test_off(void **state)
     rig_close(&r);
 }
 
+/* Active checks: o good, x bad; what the state is behind each. */
+static void steps(enum up_health from, const char *results, const char *states)
+{
+    const struct gw_health c = {.healthy = 2, .unhealthy = 3};
+    struct up_tally t = {.state = from};
+    for (unsigned i = 0; results[i]; i++) {
+        enum up_health before = t.state;
+        bool changed = up_health_step(&t, &c, results[i] == 'o');
+        assert_int_equal(changed, before != t.state);
+        if ("?ou"[t.state] != states[i])
+            fail_msg("%s: %c behind check %u", results, "?ou"[t.state], i);
+    }
+}
+
+static void test_health_steps(void **state)
+{
+    (void)state;
+    steps(UP_UNKNOWN, "ooxxoxxxoxo", "ooooooouuuu");
+    steps(UP_UNKNOWN, "xoxoo", "uuuuo");
+    steps(UP_UNKNOWN, "xxxxoo", "uuuuuo");
+    steps(UP_HEALTHY, "xxoxxx", "ooooou");
+    steps(UP_UNHEALTHY, "oxooxxx", "uuuooou");
+}
+
+/* Unhealthy ones are never chosen; when there is no other the pick says so. */
+static void test_unhealthy(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_open(&r);
+    struct upstream *u = some(&r, "orders", 1, 2);
+    struct got g = pick_now(&r, u);
+    struct up_addr *first = g.addr;
+    char name[64];
+    snprintf(name, sizeof name, "%s", g.target);
+    first->peer->health = UP_UNHEALTHY;
+    assert_int_equal(share(&r, u, name), 0);
+    while (g.addr == first)
+        g = pick_now(&r, u);
+    g.addr->peer->health = UP_UNHEALTHY;
+    assert_int_equal(pick_now(&r, u).status, E_NONE);
+    struct text t;
+    text_init(&t);
+    assert_false(upstreams_ready(r.all, &t));
+    assert_str(text_str(&t), "[-] upstream orders: 0 of 2 targets usable (unhealthy)\n");
+    first->peer->health = UP_HEALTHY;
+    text_fini(&t);
+    text_init(&t);
+    assert_true(upstreams_ready(r.all, &t));
+    assert_str(text_str(&t), "[+] upstream orders: 1 of 2 targets usable (unhealthy)\n");
+    text_fini(&t);
+    assert_int_equal(share(&r, u, name), 40);
+    upstream_unref(u);
+    struct upstream *one = some(&r, "one", 1, 1);
+    pick_now(&r, one).addr->peer->health = UP_UNHEALTHY;
+    assert_int_equal(pick_now(&r, one).status, E_NONE);
+    upstream_unref(one);
+    rig_close(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ejected_and_back),  cmocka_unit_test(test_never_all),
         cmocka_unit_test(test_only_ejected_left), cmocka_unit_test(test_inherited),
-        cmocka_unit_test(test_off),
+        cmocka_unit_test(test_off),               cmocka_unit_test(test_health_steps),
+        cmocka_unit_test(test_unhealthy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
