@@ -77,20 +77,19 @@ static const char *const retry_words[] = {"connect", "reset", "timeout", NULL};
 static const char retry_expected[] = "connect, reset, timeout, 429, 500, 502, 503 or 504";
 static const struct schema retry_item = {.type = S_ANY, .expected = retry_expected};
 
-const struct schema upstream_budget_table[] = {
-    {.key = "percent",
-     .type = S_INT,
-     .dflt = "20",
-     .min = 0,
-     .max = 1000,
-     .doc = "Further attempts per hundred calls."},
-    {.key = "min_per_second",
-     .type = S_INT,
-     .dflt = "3",
-     .min = 0,
-     .max = 1000000,
-     .doc = "So many are free whatever the share says."},
-    {.key = NULL}};
+const struct schema upstream_budget_table[] = {{.key = "percent",
+                                                .type = S_INT,
+                                                .dflt = "20",
+                                                .min = 0,
+                                                .max = 1000,
+                                                .doc = "Further attempts per hundred calls."},
+                                               {.key = "min_per_second",
+                                                .type = S_INT,
+                                                .dflt = "3",
+                                                .min = 0,
+                                                .max = 1000000,
+                                                .doc = "So many are free whatever the share says."},
+                                               {.key = NULL}};
 
 const struct schema upstream_retries_table[] = {
     {.key = "attempts",
@@ -104,8 +103,9 @@ const struct schema upstream_retries_table[] = {
      .flags = S_OR_SCALAR,
      .dflt = "connect",
      .item = &retry_item,
-     .doc = "connect: any request that could not be sent, on another target. Of idempotent requests "
-            "also reset: no byte of an answer; timeout: no answer within first_byte; and statuses."},
+     .doc =
+         "connect: any request that could not be sent, on another target. Of idempotent requests "
+         "also reset: no byte of an answer; timeout: no answer within first_byte; and statuses."},
     {.key = "budget",
      .type = S_MAP,
      .sub = upstream_budget_table,
@@ -115,7 +115,8 @@ const struct schema upstream_retries_table[] = {
      .dflt = "0s",
      .min = 0,
      .max = MINUTE,
-     .doc = "Before the second attempt, doubled before each further one. 0s: at once, and never the same target again."},
+     .doc = "Before the second attempt, doubled before each further one. 0s: at once, and never "
+            "the same target again."},
     {.key = NULL}};
 
 static const char *const health_types[] = {"http", "tcp", NULL};
@@ -127,7 +128,12 @@ const struct schema upstream_health_table[] = {
      .names = health_types,
      .dflt = "http",
      .doc = "tcp: a connection is enough."},
-    {.key = "path", .type = S_STRING, .dflt = "/", .min = 1, .max = 1024, .doc = "What is asked for, with GET."},
+    {.key = "path",
+     .type = S_STRING,
+     .dflt = "/",
+     .min = 1,
+     .max = 1024,
+     .doc = "What is asked for, with GET."},
     {.key = "host",
      .type = S_STRING,
      .min = 1,
@@ -178,9 +184,11 @@ static void read_hash(struct load *ld, struct gw_balance *b, const struct node *
     b->name = schema_str(upstream_balance_table, n, "name");
     bool named = b->source >= HASH_HEADER;
     if (named && !name)
-        node_error(ld->diag, ld->tree, n, "{hash: header, name: X-User}", "required key 'name' is missing");
+        node_error(ld->diag, ld->tree, n, "{hash: header, name: X-User}",
+                   "required key 'name' is missing");
     if (!named && name)
-        node_error(ld->diag, ld->tree, name, NULL, "`name` says nothing for hash: %s", hash_names[b->source]);
+        node_error(ld->diag, ld->tree, name, NULL, "`name` says nothing for hash: %s",
+                   hash_names[b->source]);
 }
 
 static void read_balance(struct load *ld, struct gw_balance *b, const struct node *n)
@@ -329,7 +337,8 @@ static void read_health(struct load *ld, struct gw_health *h, const struct node 
     read_expect(ld, h, node_getz(n, "expect"));
     for (unsigned i = 0; h->type == HEALTH_TCP && i < ARRAY_LEN(http_only); i++)
         if (node_getz(n, http_only[i]))
-            node_error(ld->diag, ld->tree, node_getz(n, http_only[i]), NULL, "`%s` says nothing for type: tcp", http_only[i]);
+            node_error(ld->diag, ld->tree, node_getz(n, http_only[i]), NULL,
+                       "`%s` says nothing for type: tcp", http_only[i]);
 }
 
 void load_upstream_policy(struct load *ld, struct gw_upstream *u, const struct node *n)

@@ -98,7 +98,8 @@ static bool fill(struct upstream *u, const struct gw_upstream *gu)
     bool ok =
         copy_str(&u->arena, &u->id, gu->id) && copy_str(&u->arena, &u->authority, gu->authority);
     u->targets = arena_zalloc(&u->arena, (gu->target_count + 1) * sizeof *u->targets);
-    if (!ok || !u->targets || !fill_health(u, &gu->health) || !copy_str(&u->arena, &u->balance.name, gu->balance.name))
+    if (!ok || !u->targets || !fill_health(u, &gu->health) ||
+        !copy_str(&u->arena, &u->balance.name, gu->balance.name))
         return false;
     for (unsigned i = 0; i < gu->target_count; i++) {
         const struct gw_target *from = &gu->targets[i];
@@ -132,8 +133,8 @@ static struct upstream *upstream_new(struct upstreams *all, const struct gw_upst
     u->conf = *conf;
     list_init(&u->peers);
     u->balance = gu->balance;
-    u->counts = gu->balance.kind == BALANCE_LEAST_CONNECTIONS ||
-                gu->balance.kind == BALANCE_RANDOM_TWO;
+    u->counts =
+        gu->balance.kind == BALANCE_LEAST_CONNECTIONS || gu->balance.kind == BALANCE_RANDOM_TWO;
     u->ejection = gu->ejection.time ? gu->ejection : default_ejection;
     u->retries = gu->retries.attempts ? gu->retries : default_retries;
     if (fill(u, gu))

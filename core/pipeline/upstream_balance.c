@@ -281,8 +281,7 @@ static int build_ring(struct up_local *l)
         for (unsigned k = 0; k < n && b->points < room; k++) {
             char text[sizeof p->text + 16];
             int len = snprintf(text, sizeof text, "%s#%u", p->text, k);
-            b->ring[b->points++] =
-                (struct up_point){upstream_hash(str_n(text, (size_t)len)), i};
+            b->ring[b->points++] = (struct up_point){upstream_hash(str_n(text, (size_t)len)), i};
         }
     }
     qsort(b->ring, b->points, sizeof *b->ring, by_at);

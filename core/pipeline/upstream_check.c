@@ -47,7 +47,8 @@ static void tell_state(const struct up_check *c, bool first)
     const struct up_peer *p = c->addr->peer;
     str id = p->u->id, target = str_n(p->text, p->text_n);
     if (c->tally.state == UP_UNHEALTHY)
-        log_warn("upstream %.*s: target %.*s is unhealthy: %s", STR_ARG(id), STR_ARG(target), c->why);
+        log_warn("upstream %.*s: target %.*s is unhealthy: %s", STR_ARG(id), STR_ARG(target),
+                 c->why);
     else if (first)
         log_debug("upstream %.*s: target %.*s is healthy", STR_ARG(id), STR_ARG(target));
     else
@@ -124,7 +125,9 @@ static int http_begin(struct up_check *c)
 {
     const struct upstream *u = c->addr->peer->u;
     size_t q = str_chr(c->conf->path, '?');
-    str host = c->conf->host.n ? c->conf->host : u->authority.n ? u->authority : c->addr->peer->t->text;
+    str host = c->conf->host.n  ? c->conf->host
+               : u->authority.n ? u->authority
+                                : c->addr->peer->t->text;
     if (!c->pool)
         c->pool = up_pool_new(c->addr, &c->to, &u->check_conf);
     if (!c->pool)
@@ -137,9 +140,9 @@ static int http_begin(struct up_check *c)
                                .path = str_take(c->conf->path, q)};
     if (q < c->conf->path.n)
         c->req.query = str_drop(c->conf->path, q + 1);
-    c->call = (struct cli_call){
-        .loop = c->loop, .arena = &c->arena, .ev = &events, .upper = c};
-    int rc = hdrs_add(&c->req.h, &c->arena, HDR_USER_AGENT, STR("User-Agent"), STR("sallyport-health"));
+    c->call = (struct cli_call){.loop = c->loop, .arena = &c->arena, .ev = &events, .upper = c};
+    int rc =
+        hdrs_add(&c->req.h, &c->arena, HDR_USER_AGENT, STR("User-Agent"), STR("sallyport-health"));
     if (rc == 0)
         rc = cli_start(&c->call, c->pool, &c->req, host, true);
     if (rc != 0)

@@ -13,12 +13,12 @@
 #include "base/map.h"
 #include "pipeline/upstream.h"
 
-#define UPSTREAM_MAGIC 0x55505354u
-#define UP_ADDRS_MAX   64     /* of one name at a time; what an answer holds beyond is left out */
-#define UP_ADDRS_KEPT  256    /* remembered with the former ones, whose texts may still be shown */
-#define UP_REFRESH_MS  1000u  /* the resolver's cache is asked at most so often; it knows the TTL */
-#define UP_STALE_MS    60000u /* an answer older than this is waited for anew before it serves */
-#define UP_PUBLISH_MS  1000u
+#define UPSTREAM_MAGIC  0x55505354u
+#define UP_ADDRS_MAX    64    /* of one name at a time; what an answer holds beyond is left out */
+#define UP_ADDRS_KEPT   256   /* remembered with the former ones, whose texts may still be shown */
+#define UP_REFRESH_MS   1000u /* the resolver's cache is asked at most so often; it knows the TTL */
+#define UP_STALE_MS     60000u /* an answer older than this is waited for anew before it serves */
+#define UP_PUBLISH_MS   1000u
 #define UP_CHECK_THREAD 1u /* runs the active checks of all */
 
 struct up_target {
@@ -50,8 +50,8 @@ struct up_peer {
     char text[ADDR_TEXT + 8];
     _Atomic int health; /* enum up_health */
     /* Passive health, upstream_peer.c. Times are loop_now_ms. */
-    _Atomic uint32_t failures; /* in a row */
-    _Atomic uint32_t times;    /* ejected so often without a long good time in between */
+    _Atomic uint32_t failures;   /* in a row */
+    _Atomic uint32_t times;      /* ejected so often without a long good time in between */
     _Atomic uint64_t ejected_ms; /* until then; 0: not, or back */
     _Atomic uint64_t back_ms;
     _Atomic uint32_t calls; /* open ones of all threads, where the balance asks for it */
@@ -75,7 +75,7 @@ struct upstream {
     bool counts; /* the balance looks at the open calls of all threads */
     struct up_target *targets;
     unsigned target_count;
-    bool names; /* some targets are */
+    bool names;        /* some targets are */
     struct list peers; /* lock */
     struct arena arena;
     struct up_local *_Atomic local[LOOP_MAX]; /* set by its thread; cleared under the lock */
@@ -86,9 +86,9 @@ struct up_addr {
     struct up_peer *peer;
     struct up_seat *seat;
     bool live, was_live; /* was: while an answer is taken over */
-    unsigned calls; /* open ones: it is not made over meanwhile */
+    unsigned calls;      /* open ones: it is not made over meanwhile */
     uint64_t seen_ms;
-    struct cli_pool *pool; /* NULL: not yet */
+    struct cli_pool *pool;  /* NULL: not yet */
     struct up_check *check; /* on the thread that runs them */
 };
 
@@ -122,11 +122,11 @@ struct up_point { /* of the hash ring */
 };
 struct up_balance {
     struct up_place *places;
-    uint32_t *heap; /* places by due */
-    uint64_t *sums; /* running sums of weights; random_two */
+    uint32_t *heap;        /* places by due */
+    uint64_t *sums;        /* running sums of weights; random_two */
     struct up_point *ring; /* by at; hash */
     unsigned count, points;
-    uint64_t now; /* due of the last turn */
+    uint64_t now;  /* due of the last turn */
     unsigned look; /* where least_connections begins to look */
 };
 
@@ -140,7 +140,7 @@ struct up_local {
     bool posted;         /* lock: msg is on its way and frees this */
     bool down;
     uint32_t saved; /* of the budget of further attempts, in hundredths */
-    bool stale; /* the balance is to be built anew */
+    bool stale;     /* the balance is to be built anew */
     struct up_balance balance;
     unsigned seat_count;
     struct up_seat seats[];
@@ -175,14 +175,16 @@ void up_local_down(struct up_local *);        /* pools and queries; further call
 void up_local_free(struct up_local *);
 void up_local_publish(struct up_local *);
 void up_local_wake(struct up_local *); /* a name was answered */
-bool up_local_freshen(struct up_local *); /* asks for names when it is time; is one without an address? */
+bool up_local_freshen(
+    struct up_local *); /* asks for names when it is time; is one without an address? */
 
 struct cli_pool *up_pool_new(struct up_addr *, const struct addr *to, const struct cli_conf *);
 
 /* upstream_check.c. The local's thread; of no effect on others than UP_CHECK_THREAD. */
 void up_check_start(struct up_addr *);
 void up_check_stop(struct up_addr *);
-bool up_health_step(struct up_tally *, const struct gw_health *, bool ok); /* did the state change? */
+bool up_health_step(struct up_tally *, const struct gw_health *,
+                    bool ok); /* did the state change? */
 
 /* upstream_addr.c: a target's addresses. The local's thread. */
 void up_seat_init(struct up_local *, struct up_seat *, struct up_target *);
@@ -191,7 +193,8 @@ void up_seat_down(struct up_seat *);
 void up_seat_free(struct up_seat *);
 
 /* upstream_peer.c. Any thread. */
-struct up_peer *up_peer_get(struct up_target *, struct upstream *, const struct addr_ip *); /* NULL: out of memory */
+struct up_peer *up_peer_get(struct up_target *, struct upstream *,
+                            const struct addr_ip *); /* NULL: out of memory */
 void up_peer_put(struct up_peer *);
 static inline bool up_peer_ejected(const struct up_peer *p, uint64_t now)
 {
@@ -202,7 +205,8 @@ static inline bool up_peer_unhealthy(const struct up_peer *p)
     return atomic_load_explicit(&p->health, memory_order_relaxed) == UP_UNHEALTHY;
 }
 void up_peer_good(struct up_peer *, uint64_t now);
-/* usable: of `count` addresses, how many would be used now, this one included; ejected: how many are out. */
+/* usable: of `count` addresses, how many would be used now, this one included; ejected: how many
+ * are out. */
 struct up_share {
     unsigned count, usable, ejected;
 };
@@ -211,7 +215,8 @@ void up_peer_bad(struct up_peer *, const struct up_share *, uint64_t now, const 
 /* upstream_retry.c */
 void up_retry_earn(uint32_t *saved, uint32_t percent);
 /* next_us: shared by all threads. */
-bool up_retry_spend(uint32_t *saved, _Atomic uint64_t *next_us, uint32_t per_second, uint64_t now_us);
+bool up_retry_spend(uint32_t *saved, _Atomic uint64_t *next_us, uint32_t per_second,
+                    uint64_t now_us);
 
 /* upstream_balance.c. The local's thread. */
 int up_balance_build(struct up_local *); /* E_NOMEM */

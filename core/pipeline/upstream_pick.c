@@ -140,11 +140,10 @@ static void picked(struct up_local *l, const struct upstream_want *w, struct ups
     a->calls++;
     if (l->u->counts)
         atomic_fetch_add_explicit(&a->peer->calls, 1, memory_order_relaxed);
-    *out = (struct upstream_picked){
-        .pool = pool,
-        .addr = a,
-        .target = str_n(a->peer->text, a->peer->text_n),
-        .alone = l->balance.count == 1};
+    *out = (struct upstream_picked){.pool = pool,
+                                    .addr = a,
+                                    .target = str_n(a->peer->text, a->peer->text_n),
+                                    .alone = l->balance.count == 1};
 }
 
 static bool has_addr(const struct up_local *l)

@@ -10,7 +10,8 @@ struct sums { /* of one target over the threads */
     unsigned asked, threads;
     int status; /* of a thread without an address; 0: none such */
     uint64_t checks_ok, checks_failed;
-    unsigned known, good, ejected, unhealthy; /* addresses that some thread has now; those that are used */
+    unsigned known, good, ejected,
+        unhealthy; /* addresses that some thread has now; those that are used */
 };
 
 /* Under the lock. */
@@ -40,10 +41,10 @@ static bool healthy(const struct up_target *t, const struct sums *s)
 static struct sums sum(const struct upstream *u, unsigned target)
 {
     const struct up_target *of = &u->targets[target];
-    struct sums t = {
-        .ejections = atomic_load_explicit(&of->ejections, memory_order_relaxed),
-        .checks_ok = atomic_load_explicit(&of->checks_ok, memory_order_relaxed),
-        .checks_failed = atomic_load_explicit(&of->checks_failed, memory_order_relaxed)};
+    struct sums t = {.ejections = atomic_load_explicit(&of->ejections, memory_order_relaxed),
+                     .checks_ok = atomic_load_explicit(&of->checks_ok, memory_order_relaxed),
+                     .checks_failed =
+                         atomic_load_explicit(&of->checks_failed, memory_order_relaxed)};
     sum_peers(u, of, &t);
     for (unsigned i = 0; i < LOOP_MAX; i++) {
         struct up_local *l = atomic_load_explicit(&u->local[i], memory_order_relaxed);
@@ -137,8 +138,20 @@ void upstreams_status(struct upstreams *all, struct text *t)
     json_close(t, ']');
 }
 
-enum column { C_OK, C_FAILED, C_CONNECTS, C_CONNECT_FAILED, C_REUSED, C_BUSY, C_IDLE, C_ADDRS, C_FULL,
-              C_EJECTIONS, C_CHECKS_OK, C_CHECKS_FAILED };
+enum column {
+    C_OK,
+    C_FAILED,
+    C_CONNECTS,
+    C_CONNECT_FAILED,
+    C_REUSED,
+    C_BUSY,
+    C_IDLE,
+    C_ADDRS,
+    C_FULL,
+    C_EJECTIONS,
+    C_CHECKS_OK,
+    C_CHECKS_FAILED
+};
 
 static double column_of(const struct sums *s, enum column c)
 {
@@ -216,8 +229,8 @@ static void retry_samples(const struct upstreams *all, const char *name, bool de
     while (map_next(&all->by_id, &i, &id, &v)) {
         const struct upstream *u = v;
         const char *labels[] = {"upstream", u->id.p, NULL};
-        uint64_t n = atomic_load_explicit(denied ? &u->retry_denied : &u->retried,
-                                          memory_order_relaxed);
+        uint64_t n =
+            atomic_load_explicit(denied ? &u->retry_denied : &u->retried, memory_order_relaxed);
         metric_sample(t, name, (double)n, labels);
     }
 }

@@ -228,10 +228,12 @@ static void test_status(void **state)
     assert_str(text_str(&t),
                "[{\"id\":\"orders\",\"retries\":0,\"retries_denied\":0,\"targets\":["
                "{\"target\":\"127.0.0.1:9\",\"weight\":1,\"addresses\":1,\"healthy\":true,"
-               "\"ejected\":0,\"unhealthy\":0,\"calls\":0,\"failed\":0,\"connects\":0,\"connects_failed\":0,"
+               "\"ejected\":0,\"unhealthy\":0,\"calls\":0,\"failed\":0,\"connects\":0,\"connects_"
+               "failed\":0,"
                "\"reused\":0,\"busy\":0,\"idle\":0,\"pool_full\":0,\"ejections\":0},"
                "{\"target\":\"10.0.0.1:9\",\"weight\":2,\"addresses\":1,\"healthy\":true,"
-               "\"ejected\":0,\"unhealthy\":0,\"calls\":2,\"failed\":1,\"connects\":0,\"connects_failed\":0,"
+               "\"ejected\":0,\"unhealthy\":0,\"calls\":2,\"failed\":1,\"connects\":0,\"connects_"
+               "failed\":0,"
                "\"reused\":0,\"busy\":0,\"idle\":0,\"pool_full\":0,\"ejections\":0}]}]");
     text_fini(&t);
     text_init(&t);
@@ -323,9 +325,14 @@ static void test_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_found_again),     cmocka_unit_test(test_defaults_count),         cmocka_unit_test(test_name),
-        cmocka_unit_test(test_refresh),         cmocka_unit_test(test_no_address),
-        cmocka_unit_test(test_cancel_and_stop), cmocka_unit_test(test_retire_and_stop),           cmocka_unit_test(test_status),
+        cmocka_unit_test(test_found_again),
+        cmocka_unit_test(test_defaults_count),
+        cmocka_unit_test(test_name),
+        cmocka_unit_test(test_refresh),
+        cmocka_unit_test(test_no_address),
+        cmocka_unit_test(test_cancel_and_stop),
+        cmocka_unit_test(test_retire_and_stop),
+        cmocka_unit_test(test_status),
         cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -260,8 +260,7 @@ static void test_tried(void **state)
                 upstream_tried(&want, g[k].addr);
                 upstream_ended(g[k].addr);
             }
-            assert_true(g[0].addr != g[1].addr && g[1].addr != g[2].addr &&
-                        g[0].addr != g[2].addr);
+            assert_true(g[0].addr != g[1].addr && g[1].addr != g[2].addr && g[0].addr != g[2].addr);
             assert_int_equal(call_like(&r, u, &want).status, 0); /* all again */
             assert_false(upstream_has_other(g[0].addr, &want));
             want.other = true;
@@ -276,9 +275,9 @@ static void test_tried(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_robin),  cmocka_unit_test(test_idle_shares),
-        cmocka_unit_test(test_busy_shares),  cmocka_unit_test(test_random_two_levels),
-        cmocka_unit_test(test_names_share),  cmocka_unit_test(test_hash),
+        cmocka_unit_test(test_round_robin),      cmocka_unit_test(test_idle_shares),
+        cmocka_unit_test(test_busy_shares),      cmocka_unit_test(test_random_two_levels),
+        cmocka_unit_test(test_names_share),      cmocka_unit_test(test_hash),
         cmocka_unit_test(test_hash_without_key), cmocka_unit_test(test_tried),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,15 +25,24 @@ static unsigned share(struct rig *r, struct upstream *u, const char *target)
     return n;
 }
 
-/* Milliseconds until it is chosen again. */
-static unsigned away(struct rig *r, struct upstream *u, const char *target)
+/* For how long it is out; waits until it is back. */
+static unsigned away(struct rig *r, struct upstream *u, const struct up_peer *p)
 {
-    uint64_t from = loop_now_ns();
-    while (share(r, u, target) == 0) {
+    uint64_t now = loop_now_ms(r->loop), until = p->ejected_ms;
+    assert_true(until > now);
+    assert_int_equal(share(r, u, p->text), 0);
+    while (loop_now_ms(r->loop) < until)
         turn(r, NULL, 5);
-        assert_true(loop_now_ns() - from < UINT64_C(5000000000));
-    }
-    return (unsigned)((loop_now_ns() - from) / 1000000);
+    assert_int_not_equal(share(r, u, p->text), 0);
+    return (unsigned)(until - now);
+}
+
+static const struct up_peer *peer_of(struct rig *r, struct upstream *u, const char *target)
+{
+    struct got g = pick_now(r, u);
+    while (strcmp(g.target, target) != 0)
+        g = pick_now(r, u);
+    return g.addr->peer;
 }
 
 static void verdict(struct rig *r, struct upstream *u, const char *target, bool ok)
@@ -58,6 +67,7 @@ static void test_ejected_and_back(void **state)
     rig_open(&r);
     struct upstream *u = some(&r, "orders", 1, 4);
     const char *bad = "127.0.0.2:9";
+    const struct up_peer *peer = peer_of(&r, u, bad);
     verdict(&r, u, bad, false);
     verdict(&r, u, bad, false);
     verdict(&r, u, bad, true); /* not in a row */
@@ -72,17 +82,18 @@ static void test_ejected_and_back(void **state)
                "sallyport_upstream_healthy{upstream=\"orders\",target=\"127.0.0.2:9\"} 0\n");
     assert_has(text_str(&t),
                "sallyport_upstream_healthy{upstream=\"orders\",target=\"127.0.0.1:9\"} 1\n");
-    assert_has(text_str(&t),
-               "sallyport_upstream_ejections_total{upstream=\"orders\",target=\"127.0.0.2:9\"} 1\n");
+    assert_has(
+        text_str(&t),
+        "sallyport_upstream_ejections_total{upstream=\"orders\",target=\"127.0.0.2:9\"} 1\n");
     text_fini(&t);
-    assert_in_range(away(&r, u, bad), 20, 100);
+    assert_int_equal(away(&r, u, peer), 60);
     /* One failure is enough now, and it is out for twice as long, at most max_time. */
     verdict(&r, u, bad, false);
-    assert_in_range(away(&r, u, bad), 80, 160);
+    assert_int_equal(away(&r, u, peer), 120);
     verdict(&r, u, bad, false);
-    assert_in_range(away(&r, u, bad), 150, 260);
+    assert_int_equal(away(&r, u, peer), 200);
     verdict(&r, u, bad, false);
-    assert_in_range(away(&r, u, bad), 150, 260);
+    assert_int_equal(away(&r, u, peer), 200);
     /* Good for long enough: as if nothing had been. */
     verdict(&r, u, bad, true);
     turn(&r, NULL, 220);
@@ -91,7 +102,7 @@ static void test_ejected_and_back(void **state)
     verdict(&r, u, bad, false);
     assert_int_not_equal(share(&r, u, bad), 0);
     verdict(&r, u, bad, false);
-    assert_in_range(away(&r, u, bad), 20, 100);
+    assert_int_equal(away(&r, u, peer), 60);
     upstream_unref(u);
     rig_close(&r);
 }
@@ -248,9 +259,12 @@ static void test_unhealthy(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ejected_and_back),  cmocka_unit_test(test_never_all),
-        cmocka_unit_test(test_only_ejected_left), cmocka_unit_test(test_inherited),
-        cmocka_unit_test(test_off),               cmocka_unit_test(test_health_steps),
+        cmocka_unit_test(test_ejected_and_back),
+        cmocka_unit_test(test_never_all),
+        cmocka_unit_test(test_only_ejected_left),
+        cmocka_unit_test(test_inherited),
+        cmocka_unit_test(test_off),
+        cmocka_unit_test(test_health_steps),
         cmocka_unit_test(test_unhealthy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -61,7 +61,8 @@ static inline void turn(struct rig *r, const bool *done, unsigned ms)
 
 /* `like`: its policies; may be NULL. */
 static inline struct upstream *make_like(struct rig *r, const char *id, uint64_t hash,
-                                  struct gw_target *t, unsigned n, const struct gw_upstream *like)
+                                         struct gw_target *t, unsigned n,
+                                         const struct gw_upstream *like)
 {
     struct gw_upstream gu = like ? *like : (struct gw_upstream){0};
     gu.id = str_z(id);
@@ -81,7 +82,8 @@ static inline struct upstream *make(struct rig *r, const char *id, uint64_t hash
     return make_like(r, id, hash, t, n, NULL);
 }
 
-static inline struct gw_target target(const char *text, const char *host, uint16_t port, uint32_t weight)
+static inline struct gw_target target(const char *text, const char *host, uint16_t port,
+                                      uint32_t weight)
 {
     return (struct gw_target){
         .text = str_z(text), .host = str_z(host), .port = port, .weight = weight};
