@@ -116,7 +116,7 @@ static void test_never_all(void **state)
     struct upstream *four = some(&r, "four", 1, 4), *two = some(&r, "two", 1, 2),
                     *one = some(&r, "one", 1, 1);
     for (int k = 1; k <= 4; k++) {
-        char name[16];
+        char name[32];
         snprintf(name, sizeof name, "127.0.0.%d:9", k);
         calls_fail(&r, four, name, 5 * (k > 2) + 3 * (k <= 2));
     }
