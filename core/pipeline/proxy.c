@@ -191,6 +191,7 @@ static int start_call(struct exchange *x, const struct upstream_picked *pk)
     if (rc != 0)
         return rc;
     p->calling = true;
+    p->idempotent = http_method_idempotent((enum http_method)x->req.method);
     if (x->attempt > 1 && (rc = proxy_replay(x)) != 0)
         cli_cancel(&p->call);
     return rc;

@@ -18,6 +18,7 @@ struct proxy {
     bool picking, calling; /* calling: call is between cli_start and done or fail */
     bool fresh;
     bool end_sent;
+    bool idempotent;    /* the request as it was sent: ATTEMPT hooks may edit its method */
     bool keeping;       /* kept is all that was sent of the body */
     bool retrying;      /* this attempt was taken out of the budget */
     struct bufq kept;

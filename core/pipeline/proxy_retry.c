@@ -101,16 +101,11 @@ bool proxy_stale(const struct cli_fail *f)
     return f->stage != CLI_CONNECT && f->reused && f->untouched && f->err == E_IO;
 }
 
-static bool idempotent(const struct exchange *x)
-{
-    return http_method_idempotent((enum http_method)x->req.method);
-}
-
 /* Some attempt is left, and all that it needs. */
 static bool possible(const struct exchange *x)
 {
     const struct proxy *p = x->proxy;
-    return x->attempt < upstream_retries(p->up)->attempts && !x->head_gone &&
+    return x->attempt < upstream_retries(p->up)->attempts && x->phase < X_RESPONSE &&
            (!x->req.has_body || p->keeping);
 }
 
@@ -143,7 +138,7 @@ bool proxy_again(struct exchange *x, const struct cli_fail *f)
     struct proxy *p = x->proxy;
     unsigned kind = kind_of(f);
     if (x->res_ready || !possible(x) ||
-        (kind != RETRY_CONNECT && (!f->untouched || !idempotent(x))))
+        (kind != RETRY_CONNECT && (!f->untouched || !p->idempotent)))
         return false;
     if (proxy_stale(f)) {
         p->want.other = false;
@@ -157,7 +152,7 @@ bool proxy_again(struct exchange *x, const struct cli_fail *f)
 bool proxy_again_status(struct exchange *x, unsigned status)
 {
     const struct gw_retries *r = upstream_retries(x->proxy->up);
-    return (gw_status_bit(status) & r->statuses) && possible(x) && idempotent(x) && prepare(x);
+    return (gw_status_bit(status) & r->statuses) && possible(x) && x->proxy->idempotent && prepare(x);
 }
 
 bool proxy_again_full(struct exchange *x)

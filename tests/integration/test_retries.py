@@ -186,6 +186,18 @@ def test_the_integration_bounds_all_attempts(make):
     assert sum(len(b.requests) for b in backs) in (2, 3)
 
 
+def test_attempt_hooks_run_for_each(make):
+    """And what they edit is gone with their attempt."""
+    good, bad = make.backend(peer.echo), make.backend(script=FAILS["reset"])
+    up = upstream("u", good, bad, ejection=OFF, retries={"on": "reset", "budget": WIDE})
+    gw = make.gateway({"upstreams": [up], "threads": 1, "plugins": [{"use": "misuse", "with": {"case": "number-attempts"}}]}, [plain_api("p", "u")])
+    assert [gw.ask().status for _ in range(4)] == [200] * 4
+    first = {h for r in bad.requests for h in r.headers if h[0].startswith("X-Attempt")}
+    assert first == {("X-Attempt-1", "1")}
+    seen = sorted(tuple(h for h in r.headers if h[0].startswith("X-Attempt")) for r in good.requests)
+    assert seen == [(("X-Attempt-1", "1"),)] * 2 + [(("X-Attempt-2", "2"),)] * 2
+
+
 def test_backoff_waits_for_the_only_target(make):
     port = free_port()
     gw = make.gateway({"upstreams": [upstream("u", "127.0.0.1:%d" % port, retries={"attempts": 6, "backoff": "100ms", "budget": WIDE})],

@@ -7,9 +7,10 @@ import time
 import pytest
 
 import backend as peer
+import prom
 from confgen import doc_api, operation, plain_api, upstream
 from gateway import CHAOS, free_port
-from wire import WireError, request_bytes, response_bytes
+from wire import WireError, request_bytes, response_bytes, wait_until
 
 KINDS = ("rest", "http", "plain")
 LANES = 144
@@ -302,6 +303,22 @@ def test_idle_connection_that_died_costs_an_idempotent_request_nothing(env):
     got = env.gw.ask("GET", "/2", host=hosts["plain"])
     assert got.status == 200 and back.accepted == 2
     assert [r.target for r in back.requests] == ["/1", "/2", "/2"]
+
+
+def test_connections_closed_while_idle_are_noticed(make):
+    """So that even a POST does not meet one."""
+    answer = peer.send(response_bytes(200, body=b"one"))
+    back = make.backend(script=[peer.request(), answer, peer.close()])
+    gw = make.gateway({"upstreams": [upstream("u", back)], "threads": 1}, [plain_api("p", "u")])
+    for k in range(10):
+        assert gw.ask("POST", "/", body=b"x").status == 200
+        back.conns[k].ended.wait(5)
+        wait_until(lambda: idle(gw) == 0, 10, "the closed connection's end")
+    assert back.accepted == len(back.requests) == 10
+
+
+def idle(gw):
+    return prom.parse(gw.metrics()).value("sallyport_upstream_connections", upstream="u", target=gw.conf["upstreams"][0]["targets"][0], state="idle")
 
 
 def test_a_post_is_not_repeated(env):
