@@ -109,7 +109,7 @@ def test_the_first_check_decides_at_once(make):
     a = Sick(make, "a")
     slow = dict(CHECK, path="/hz", interval="1m", unhealthy=100)
     gw = make.gateway({"upstreams": [upstream("u", a, "127.0.0.1:%d" % free_port(), health=slow)]}, [plain_api("p", "u")])
-    wait_until(lambda: metrics(gw).sum("sallyport_upstream_healthy", upstream="u") == 1, PATIENCE * SLOW, "one of two")
+    wait_until(lambda: a.checks and metrics(gw).sum("sallyport_upstream_healthy", upstream="u") == 1, PATIENCE * SLOW, "one of two")
     assert names(gw) == {"a"} and a.checks == 1
 
 
