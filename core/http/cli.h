@@ -63,6 +63,7 @@ struct cli_pool_stats {
     uint64_t connects, connect_failed, reused;
 };
 struct cli_pool_stats cli_pool_stats(const struct cli_pool *);
+bool cli_pool_room(const struct cli_pool *); /* would cli_start find a connection, or room for one? */
 
 /* Begins a call: the head is staged (copied), framing is decided by req->has_body and content_length. `authority` goes out as Host.
  * fresh: never take an idle connection. May fail() later, never from inside this call. E_LIMIT: the pool is full; E_NOMEM.

@@ -195,15 +195,13 @@ static void picked(void *arg, const struct upstream_picked *pk)
 
     c->pick = NULL;
     if (pk->status) {
-        end(c, pk->status == E_TIMEOUT ? E_TIMEOUT : E_IO);
+        end(c, pk->status == E_TIMEOUT || pk->status == E_LIMIT ? pk->status : E_IO);
         return;
     }
     c->addr = pk->addr;
     c->call = (struct cli_call){.loop = c->op->pt->loop, .arena = &c->arena, .ev = &events, .upper = c};
     rc = cli_start(&c->call, pk->pool, &c->req, c->host, c->fresh);
     c->calling = rc == 0;
-    if (rc == E_LIMIT)
-        upstream_full(c->addr);
     if (rc == 0 && c->req.has_body) {
         bufq_init(&body);
         rc = bufq_push(&body, (struct slice){NULL, c->body.p, (uint32_t)c->body.n});

@@ -234,14 +234,7 @@ static void picked(void *arg, const struct upstream_picked *pk)
     int rc = start_call(x, pk);
     x->req = before;
     x->req.h = shown;
-    if (rc == E_LIMIT) {
-        const char *why = "the upstream's connection pool is full";
-        upstream_full(p->addr);
-        if (proxy_again_full(x))
-            again(x, GW_INTEGRATION_UNREACHABLE, why);
-        else
-            fail(x, GW_INTEGRATION_UNREACHABLE, why);
-    } else if (rc != 0)
+    if (rc != 0)
         fail(x, GW_INTERNAL, "the upstream call cannot begin");
     else
         x_request_pump(x);

@@ -35,7 +35,6 @@ int proxy_replay(struct exchange *); /* what was kept goes into the new call. As
 /* May there be one attempt more after this failure? Prepares it: p->want, p->fresh, p->retrying. */
 bool proxy_again(struct exchange *, const struct cli_fail *);
 bool proxy_again_status(struct exchange *, unsigned status);
-bool proxy_again_full(struct exchange *); /* the target's pool was full */
 uint64_t proxy_wait(struct exchange *);   /* ms before it; 0: at once */
 /* The connection had served before and was closed meanwhile: that says nothing about the target. */
 bool proxy_stale(const struct cli_fail *);

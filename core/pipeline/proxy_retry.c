@@ -155,11 +155,6 @@ bool proxy_again_status(struct exchange *x, unsigned status)
     return (gw_status_bit(status) & r->statuses) && possible(x) && x->proxy->idempotent && prepare(x);
 }
 
-bool proxy_again_full(struct exchange *x)
-{
-    return (upstream_retries(x->proxy->up)->on & RETRY_CONNECT) && possible(x) && prepare(x);
-}
-
 /* Twice as long each time, and never in step with others. */
 uint64_t proxy_wait(struct exchange *x)
 {

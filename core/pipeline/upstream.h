@@ -44,7 +44,7 @@ struct upstream_want {
 struct upstream_pick;
 struct up_addr;
 struct upstream_picked {
-    int status; /* 0, E_NONE: unresolvable, or none that may be used, E_IO, E_TIMEOUT */
+    int status; /* 0, E_NONE: unresolvable, or none that may be used, E_LIMIT: the pools are full, E_IO, E_TIMEOUT */
     struct cli_pool *pool;
     struct up_addr *addr; /* of a pool: upstream_ended is due, once */
     str target;           /* "10.0.0.5:9000"; lives as long as the call */
@@ -58,8 +58,6 @@ void upstream_pick_cancel(struct upstream_pick *);
 void upstream_tried(struct upstream_want *, const struct up_addr *);
 /* How a call went, for passive health: told when it is known, at most once. why: constant text. */
 void upstream_verdict(struct up_addr *, bool ok, const char *why);
-/* The pool had no room for it. */
-void upstream_full(struct up_addr *);
 /* The call is over; addr is not to be used any more. */
 void upstream_ended(struct up_addr *);
 const struct gw_retries *upstream_retries(const struct upstream *);

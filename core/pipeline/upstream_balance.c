@@ -6,8 +6,8 @@
  * robin is a heap of turns, each a call's cost after the one before. The ring has POINTS places per
  * address and weight (weights divided by what they have in common); a point depends on its address
  * and number alone, so that a target which comes or goes moves only its own share of the keys, in
- * every process alike. Whatever is chosen, one that may not be used is passed over in favour of the
- * next. */
+ * every process alike. Whatever is chosen, one that may not be used, or whose pool is full, is
+ * passed over in favour of the next. */
 #include "pipeline/upstream_int.h"
 
 #define COST       (UINT64_C(1) << 20)
@@ -40,9 +40,16 @@ static bool tried(const struct upstream_want *w, const struct up_addr *a)
     return false;
 }
 
+static bool full(const struct up_addr *a)
+{
+    return a->seat->local->u->conf.pool_max && a->pool && !cli_pool_room(a->pool);
+}
+
 static bool fits(const struct up_addr *a, const struct upstream_want *w, uint64_t now, enum fits f)
 {
-    if (UNLIKELY(up_peer_unhealthy(a->peer)) || (f < FIT_AGAIN && UNLIKELY(tried(w, a))))
+    if (UNLIKELY(up_peer_unhealthy(a->peer)) || UNLIKELY(full(a)))
+        return false;
+    if (f < FIT_AGAIN && UNLIKELY(tried(w, a)))
         return false;
     return f >= FIT_EJECTED || LIKELY(!up_peer_ejected(a->peer, now));
 }
@@ -56,6 +63,14 @@ static int strictest(const struct up_balance *b, const struct upstream_want *w, 
             if (fits(b->places[i].addr, w, now, (enum fits)f))
                 return f;
     return -1;
+}
+
+bool up_balance_full(const struct up_local *l)
+{
+    for (unsigned i = 0; i < l->balance.count; i++)
+        if (full(l->balance.places[i].addr) && !up_peer_unhealthy(l->balance.places[i].addr->peer))
+            return true;
+    return false;
 }
 
 bool upstream_has_other(const struct up_addr *a, const struct upstream_want *w)

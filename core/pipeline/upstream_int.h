@@ -72,7 +72,8 @@ struct upstream {
     struct gw_health health;
     struct cli_conf check_conf;
     _Atomic uint64_t retry_next_us, retried, retry_denied; /* upstream_retry.c */
-    bool counts; /* the balance looks at the open calls of all threads */
+    _Atomic uint64_t full; /* picks that only full pools kept from a target */
+    bool counts;           /* the balance looks at the open calls of all threads */
     struct up_target *targets;
     unsigned target_count;
     bool names;        /* some targets are */
@@ -105,7 +106,7 @@ struct up_seat {
     const char *reason;
     uint64_t connects, connect_failed, reused; /* of retired pools */
     /* Read by the main thread. */
-    _Atomic uint64_t pub_ok, pub_failed, pub_connects, pub_connect_failed, pub_reused, pub_full;
+    _Atomic uint64_t pub_ok, pub_failed, pub_connects, pub_connect_failed, pub_reused;
     _Atomic uint32_t pub_busy, pub_idle, pub_addrs;
     _Atomic int pub_status; /* 1: not asked yet */
 };
@@ -223,6 +224,7 @@ int up_balance_build(struct up_local *); /* E_NOMEM */
 void up_balance_fini(struct up_balance *);
 /* NULL: none is left that may be used. */
 struct up_addr *up_balance_choose(struct up_local *, const struct upstream_want *, uint64_t now);
+bool up_balance_full(const struct up_local *); /* is there one that only its full pool keeps out? */
 struct up_share up_balance_share(const struct up_local *, uint64_t now);
 
 #endif

@@ -110,6 +110,12 @@ static void nobody(const struct up_local *l, const struct upstream_want *w,
                    struct upstream_picked *out)
 {
     *out = (struct upstream_picked){.status = E_NONE, .reason = "no address"};
+    if (up_balance_full(l)) {
+        *out = (struct upstream_picked){.status = E_LIMIT,
+                                        .reason = "the upstream's connection pool is full"};
+        atomic_fetch_add_explicit(&l->u->full, 1, memory_order_relaxed);
+        return;
+    }
     if (l->balance.count) {
         out->reason = w && w->tried_n ? "no other target" : "no healthy target";
         return;
@@ -276,11 +282,6 @@ void upstream_verdict(struct up_addr *a, bool ok, const char *why)
     }
     struct up_share share = up_balance_share(l, now);
     up_peer_bad(a->peer, &share, now, why);
-}
-
-void upstream_full(struct up_addr *a)
-{
-    one_more(&a->seat->pub_full);
 }
 
 void upstream_ended(struct up_addr *a)

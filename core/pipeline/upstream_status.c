@@ -5,7 +5,7 @@
 #include "pipeline/upstream_int.h"
 
 struct sums { /* of one target over the threads */
-    uint64_t ok, failed, connects, connect_failed, reused, full, ejections;
+    uint64_t ok, failed, connects, connect_failed, reused, ejections;
     uint32_t busy, idle, addrs; /* addrs: of the thread that knows most */
     unsigned asked, threads;
     int status; /* of a thread without an address; 0: none such */
@@ -57,7 +57,6 @@ static struct sums sum(const struct upstream *u, unsigned target)
         t.connects += atomic_load_explicit(&s->pub_connects, memory_order_relaxed);
         t.connect_failed += atomic_load_explicit(&s->pub_connect_failed, memory_order_relaxed);
         t.reused += atomic_load_explicit(&s->pub_reused, memory_order_relaxed);
-        t.full += atomic_load_explicit(&s->pub_full, memory_order_relaxed);
         t.busy += atomic_load_explicit(&s->pub_busy, memory_order_relaxed);
         t.idle += atomic_load_explicit(&s->pub_idle, memory_order_relaxed);
         uint32_t addrs = atomic_load_explicit(&s->pub_addrs, memory_order_relaxed);
@@ -84,6 +83,17 @@ static const char *trouble(int status)
     }
 }
 
+/* Counters of a whole upstream. */
+enum up_counter { UC_RETRIED, UC_DENIED, UC_FULL };
+
+static uint64_t counter_of(const struct upstream *u, enum up_counter c)
+{
+    const _Atomic uint64_t *n = c == UC_RETRIED  ? &u->retried
+                                : c == UC_DENIED ? &u->retry_denied
+                                                 : &u->full;
+    return atomic_load_explicit(n, memory_order_relaxed);
+}
+
 static void target_json(const struct upstream *u, unsigned i, struct text *t)
 {
     struct sums s = sum(u, i);
@@ -104,7 +114,6 @@ static void target_json(const struct upstream *u, unsigned i, struct text *t)
     json_kvi(t, "reused", (int64_t)s.reused);
     json_kvi(t, "busy", s.busy);
     json_kvi(t, "idle", s.idle);
-    json_kvi(t, "pool_full", (int64_t)s.full);
     json_kvi(t, "ejections", (int64_t)s.ejections);
     if (u->health.type != HEALTH_NONE) {
         json_kvi(t, "checks_ok", (int64_t)s.checks_ok);
@@ -124,9 +133,9 @@ void upstreams_status(struct upstreams *all, struct text *t)
         const struct upstream *u = v;
         json_open(t, '{');
         json_kv(t, "id", u->id);
-        json_kvi(t, "retries", (int64_t)atomic_load_explicit(&u->retried, memory_order_relaxed));
-        json_kvi(t, "retries_denied",
-                 (int64_t)atomic_load_explicit(&u->retry_denied, memory_order_relaxed));
+        json_kvi(t, "retries", (int64_t)counter_of(u, UC_RETRIED));
+        json_kvi(t, "retries_denied", (int64_t)counter_of(u, UC_DENIED));
+        json_kvi(t, "pool_full", (int64_t)counter_of(u, UC_FULL));
         json_key(t, "targets");
         json_open(t, '[');
         for (unsigned k = 0; k < u->target_count; k++)
@@ -147,7 +156,6 @@ enum column {
     C_BUSY,
     C_IDLE,
     C_ADDRS,
-    C_FULL,
     C_EJECTIONS,
     C_CHECKS_OK,
     C_CHECKS_FAILED
@@ -170,8 +178,6 @@ static double column_of(const struct sums *s, enum column c)
         return s->busy;
     case C_IDLE:
         return s->idle;
-    case C_FULL:
-        return (double)s->full;
     case C_CHECKS_OK:
         return (double)s->checks_ok;
     case C_CHECKS_FAILED:
@@ -220,8 +226,8 @@ static void healthy_samples(const struct upstreams *all, const char *name, struc
     }
 }
 
-static void retry_samples(const struct upstreams *all, const char *name, bool denied,
-                          struct text *t)
+static void upstream_samples(const struct upstreams *all, const char *name, enum up_counter c,
+                             struct text *t)
 {
     uint32_t i = 0;
     str id;
@@ -229,9 +235,7 @@ static void retry_samples(const struct upstreams *all, const char *name, bool de
     while (map_next(&all->by_id, &i, &id, &v)) {
         const struct upstream *u = v;
         const char *labels[] = {"upstream", u->id.p, NULL};
-        uint64_t n =
-            atomic_load_explicit(denied ? &u->retry_denied : &u->retried, memory_order_relaxed);
-        metric_sample(t, name, (double)n, labels);
+        metric_sample(t, name, (double)counter_of(u, c), labels);
     }
 }
 
@@ -248,14 +252,14 @@ static void policy_metrics(const struct upstreams *all, struct text *t)
     samples(all, "sallyport_upstream_checks_total", C_CHECKS_OK, "result", "ok", t);
     samples(all, "sallyport_upstream_checks_total", C_CHECKS_FAILED, "result", "failed", t);
     metric_head(t, "sallyport_upstream_pool_full_total", "counter",
-                "Calls that found no room in the target's pool.");
-    samples(all, "sallyport_upstream_pool_full_total", C_FULL, NULL, NULL, t);
+                "Calls that found no target with room in its pool.");
+    upstream_samples(all, "sallyport_upstream_pool_full_total", UC_FULL, t);
     metric_head(t, "sallyport_upstream_retries_total", "counter",
                 "Further attempts out of the budget.");
-    retry_samples(all, "sallyport_upstream_retries_total", false, t);
+    upstream_samples(all, "sallyport_upstream_retries_total", UC_RETRIED, t);
     metric_head(t, "sallyport_upstream_retry_budget_exhausted_total", "counter",
                 "Further attempts that the budget did not allow.");
-    retry_samples(all, "sallyport_upstream_retry_budget_exhausted_total", true, t);
+    upstream_samples(all, "sallyport_upstream_retry_budget_exhausted_total", UC_DENIED, t);
 }
 
 void upstreams_metrics(struct upstreams *all, struct text *t)

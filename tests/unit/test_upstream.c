@@ -225,16 +225,17 @@ static void test_status(void **state)
     upstream_verdict(g.addr, false, "connection reset");
     text_init(&t);
     upstreams_status(r.all, &t);
-    assert_str(text_str(&t),
-               "[{\"id\":\"orders\",\"retries\":0,\"retries_denied\":0,\"targets\":["
-               "{\"target\":\"127.0.0.1:9\",\"weight\":1,\"addresses\":1,\"healthy\":true,"
-               "\"ejected\":0,\"unhealthy\":0,\"calls\":0,\"failed\":0,\"connects\":0,\"connects_"
-               "failed\":0,"
-               "\"reused\":0,\"busy\":0,\"idle\":0,\"pool_full\":0,\"ejections\":0},"
-               "{\"target\":\"10.0.0.1:9\",\"weight\":2,\"addresses\":1,\"healthy\":true,"
-               "\"ejected\":0,\"unhealthy\":0,\"calls\":2,\"failed\":1,\"connects\":0,\"connects_"
-               "failed\":0,"
-               "\"reused\":0,\"busy\":0,\"idle\":0,\"pool_full\":0,\"ejections\":0}]}]");
+    assert_str(
+        text_str(&t),
+        "[{\"id\":\"orders\",\"retries\":0,\"retries_denied\":0,\"pool_full\":0,\"targets\":["
+        "{\"target\":\"127.0.0.1:9\",\"weight\":1,\"addresses\":1,\"healthy\":true,"
+        "\"ejected\":0,\"unhealthy\":0,\"calls\":0,\"failed\":0,\"connects\":0,\"connects_"
+        "failed\":0,"
+        "\"reused\":0,\"busy\":0,\"idle\":0,\"ejections\":0},"
+        "{\"target\":\"10.0.0.1:9\",\"weight\":2,\"addresses\":1,\"healthy\":true,"
+        "\"ejected\":0,\"unhealthy\":0,\"calls\":2,\"failed\":1,\"connects\":0,\"connects_"
+        "failed\":0,"
+        "\"reused\":0,\"busy\":0,\"idle\":0,\"ejections\":0}]}]");
     text_fini(&t);
     text_init(&t);
     upstreams_metrics(r.all, &t);
