@@ -268,6 +268,18 @@ const struct schema upstream_pool_table[] = {
      .min = 1,
      .max = HOUR,
      .doc = "An idle connection is closed after it; keep it below the backend's own."},
+    {.key = "queue",
+     .type = S_INT,
+     .dflt = "0",
+     .min = 0,
+     .max = 1000000,
+     .doc = "Calls per thread that wait in line while all pools are full; 503 past it."},
+    {.key = "queue_timeout",
+     .type = S_DURATION,
+     .dflt = "1s",
+     .min = 1,
+     .max = HOUR,
+     .doc = "How long one waits there; 503 after it."},
     {.key = NULL}};
 
 const struct schema target_table[] = {{.key = "address",

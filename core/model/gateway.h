@@ -82,6 +82,7 @@ struct gw_upstream {
     str authority; /* Host sent when the client's is not kept; empty: the client's Host is passed (named upstreams) */
     int64_t t_connect, t_first_byte, t_total, t_idle, t_write; /* ms; 0: the default */
     int64_t pool_max, pool_idle, pool_idle_ms;
+    int64_t pool_queue, pool_queue_ms;
     struct gw_balance balance;
     struct gw_ejection ejection;
     struct gw_retries retries;

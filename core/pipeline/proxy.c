@@ -42,6 +42,7 @@ static void timed_out(struct loop *l, struct timer *t)
     if (p->pick)
         upstream_pick_cancel(p->pick), p->pick = NULL;
     timer_cancel(&p->backoff);
+    upstream_queue_leave(&p->turn);
     if (p->calling) {
         upstream_verdict(p->addr, false, "no answer in time");
         cli_cancel(&p->call);
@@ -207,6 +208,27 @@ static bool worth_keeping(const struct exchange *x, bool alone)
     return http_method_idempotent((enum http_method)x->req.method) || ((r->on & RETRY_CONNECT) && (!alone || r->backoff));
 }
 
+/* In the line before full pools. */
+static void turn_came(void *arg, bool room)
+{
+    struct exchange *x = arg;
+
+    if (room)
+        attempt(x);
+    else
+        fail(x, GW_INTEGRATION_UNREACHABLE, "no connection to the upstream became free in time");
+}
+
+static bool queued(struct exchange *x)
+{
+    struct proxy *p = x->proxy;
+
+    if (x->attempt > 1 || !upstream_queue(p->up, x->loop, &p->turn, turn_came, x))
+        return false;
+    x->attempt--;
+    return true;
+}
+
 static void picked(void *arg, const struct upstream_picked *pk)
 {
     struct exchange *x = arg;
@@ -215,6 +237,8 @@ static void picked(void *arg, const struct upstream_picked *pk)
     struct hdrs shown = x->req.h;
 
     p->pick = NULL;
+    if (pk->status == E_LIMIT && queued(x))
+        return;
     if (pk->status != 0) {
         if (x->attempt > 1) /* what the one before ended with says more */
             fail(x, p->type, p->why);
@@ -285,6 +309,7 @@ void proxy_cancel(struct exchange *x)
         return;
     timer_cancel(&p->timer);
     timer_cancel(&p->backoff);
+    upstream_queue_leave(&p->turn);
     if (p->pick)
         upstream_pick_cancel(p->pick);
     p->pick = NULL;

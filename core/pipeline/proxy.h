@@ -14,6 +14,7 @@ struct proxy {
     struct up_addr *addr; /* of the call; upstream_ended is due */
     struct timer timer;   /* to the end of the answer's head */
     struct timer backoff; /* to the next attempt */
+    struct upstream_turn turn; /* in line for a full pool */
     struct cli_call call;
     bool picking, calling; /* calling: call is between cli_start and done or fail */
     bool fresh;

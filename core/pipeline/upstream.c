@@ -132,6 +132,8 @@ static struct upstream *upstream_new(struct upstreams *all, const struct gw_upst
     u->hash = gu->hash;
     u->conf = *conf;
     list_init(&u->peers);
+    u->queue_max = (uint32_t)gu->pool_queue;
+    u->queue_ms = (uint32_t)gu->pool_queue_ms;
     u->balance = gu->balance;
     u->counts =
         gu->balance.kind == BALANCE_LEAST_CONNECTIONS || gu->balance.kind == BALANCE_RANDOM_TWO;

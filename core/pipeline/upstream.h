@@ -55,6 +55,18 @@ typedef void (*upstream_pick_fn)(void *arg, const struct upstream_picked *);
 struct upstream_pick *upstream_pick(struct upstream *, struct loop *, struct arena *, const struct upstream_want *, upstream_pick_fn,
                                     void *arg);
 void upstream_pick_cancel(struct upstream_pick *);
+/* A call for which the pools had no room (E_LIMIT) waits in line: fn runs later, outside of this call, with room to try again, or
+ * without: its time is up. False: there is no line, or no place in it. A turn begins cleared, and is used again when the room was taken. */
+struct upstream_turn {
+    struct list link;
+    struct timer late;
+    struct up_local *l; /* NULL: not in line */
+    uint64_t until_ms;
+    void (*fn)(void *arg, bool room);
+    void *arg;
+};
+bool upstream_queue(struct upstream *, struct loop *, struct upstream_turn *, void (*fn)(void *arg, bool room), void *arg);
+void upstream_queue_leave(struct upstream_turn *);
 void upstream_tried(struct upstream_want *, const struct up_addr *);
 /* How a call went, for passive health: told when it is known, at most once. why: constant text. */
 void upstream_verdict(struct up_addr *, bool ok, const char *why);

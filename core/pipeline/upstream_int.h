@@ -72,8 +72,10 @@ struct upstream {
     struct gw_health health;
     struct cli_conf check_conf;
     _Atomic uint64_t retry_next_us, retried, retry_denied; /* upstream_retry.c */
-    _Atomic uint64_t full; /* picks that only full pools kept from a target */
-    bool counts;           /* the balance looks at the open calls of all threads */
+    uint32_t queue_max, queue_ms;
+    _Atomic uint64_t queued, queue_late; /* upstream_queue.c: now in line; whose time was up */
+    _Atomic uint64_t full;               /* picks that only full pools kept from a target */
+    bool counts;                         /* the balance looks at the open calls of all threads */
     struct up_target *targets;
     unsigned target_count;
     bool names;        /* some targets are */
@@ -138,7 +140,11 @@ struct up_local {
     struct upstreams_thread *thread;
     struct list link;    /* in thread->locals */
     struct list waiters; /* struct upstream_pick */
-    bool posted;         /* lock: msg is on its way and frees this */
+    struct list line;    /* struct upstream_turn */
+    unsigned line_n, freed;
+    bool letting; /* the call that picks now comes from the line */
+    struct flusher line_flush;
+    bool posted; /* lock: msg is on its way and frees this */
     bool down;
     uint32_t saved; /* of the budget of further attempts, in hundredths */
     bool stale;     /* the balance is to be built anew */
@@ -180,6 +186,11 @@ bool up_local_freshen(
     struct up_local *); /* asks for names when it is time; is one without an address? */
 
 struct cli_pool *up_pool_new(struct up_addr *, const struct addr *to, const struct cli_conf *);
+
+/* upstream_queue.c. The local's thread. */
+void up_line_init(struct up_local *);
+void up_line_freed(struct up_local *); /* a call ended while somebody waits */
+void up_line_down(struct up_local *);
 
 /* upstream_check.c. The local's thread; of no effect on others than UP_CHECK_THREAD. */
 void up_check_start(struct up_addr *);

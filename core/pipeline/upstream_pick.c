@@ -16,6 +16,7 @@ static struct up_local *local_new(struct upstream *u, struct upstreams_thread *t
     l->stale = true;
     l->seat_count = u->target_count;
     list_init(&l->waiters);
+    up_line_init(l);
     for (unsigned i = 0; i < u->target_count; i++)
         up_seat_init(l, &l->seats[i], &u->targets[i]);
     list_push(&th->locals, &l->link);
@@ -73,6 +74,7 @@ void up_local_down(struct up_local *l)
     list_del(&l->link);
     for (unsigned i = 0; i < l->seat_count; i++)
         up_seat_down(&l->seats[i]);
+    up_line_down(l);
     while (!list_empty(&l->waiters)) {
         const struct upstream_picked end = {.status = E_ABORT, .reason = "the thread is ending"};
         tell(LIST_ITEM(l->waiters.next, struct upstream_pick, link), &end);
@@ -110,7 +112,7 @@ static void nobody(const struct up_local *l, const struct upstream_want *w,
                    struct upstream_picked *out)
 {
     *out = (struct upstream_picked){.status = E_NONE, .reason = "no address"};
-    if (up_balance_full(l)) {
+    if (l->line_n || up_balance_full(l)) {
         *out = (struct upstream_picked){.status = E_LIMIT,
                                         .reason = "the upstream's connection pool is full"};
         atomic_fetch_add_explicit(&l->u->full, 1, memory_order_relaxed);
@@ -133,7 +135,9 @@ static void picked(struct up_local *l, const struct upstream_want *w, struct ups
     *out = (struct upstream_picked){.status = E_NOMEM, .reason = "out of memory"};
     if (UNLIKELY(l->stale) && up_balance_build(l) != 0)
         return;
-    struct up_addr *a = up_balance_choose(l, w, loop_now_ms(l->loop));
+    /* Nobody overtakes those who wait for room. */
+    bool behind = UNLIKELY(l->line_n) && !l->letting;
+    struct up_addr *a = behind ? NULL : up_balance_choose(l, w, loop_now_ms(l->loop));
     if (!a) {
         nobody(l, w, out);
         return;
@@ -286,7 +290,10 @@ void upstream_verdict(struct up_addr *a, bool ok, const char *why)
 
 void upstream_ended(struct up_addr *a)
 {
+    struct up_local *l = a->seat->local;
     a->calls--;
-    if (a->seat->local->u->counts)
+    if (UNLIKELY(l->line_n))
+        up_line_freed(l);
+    if (l->u->counts)
         atomic_fetch_sub_explicit(&a->peer->calls, 1, memory_order_relaxed);
 }

@@ -84,14 +84,16 @@ static const char *trouble(int status)
 }
 
 /* Counters of a whole upstream. */
-enum up_counter { UC_RETRIED, UC_DENIED, UC_FULL };
+enum up_counter { UC_RETRIED, UC_DENIED, UC_FULL, UC_QUEUED, UC_LATE };
 
 static uint64_t counter_of(const struct upstream *u, enum up_counter c)
 {
-    const _Atomic uint64_t *n = c == UC_RETRIED  ? &u->retried
-                                : c == UC_DENIED ? &u->retry_denied
-                                                 : &u->full;
-    return atomic_load_explicit(n, memory_order_relaxed);
+    const _Atomic uint64_t *const of[] = {[UC_RETRIED] = &u->retried,
+                                          [UC_DENIED] = &u->retry_denied,
+                                          [UC_FULL] = &u->full,
+                                          [UC_QUEUED] = &u->queued,
+                                          [UC_LATE] = &u->queue_late};
+    return atomic_load_explicit(of[c], memory_order_relaxed);
 }
 
 static void target_json(const struct upstream *u, unsigned i, struct text *t)
@@ -136,6 +138,7 @@ void upstreams_status(struct upstreams *all, struct text *t)
         json_kvi(t, "retries", (int64_t)counter_of(u, UC_RETRIED));
         json_kvi(t, "retries_denied", (int64_t)counter_of(u, UC_DENIED));
         json_kvi(t, "pool_full", (int64_t)counter_of(u, UC_FULL));
+        json_kvi(t, "queued", (int64_t)counter_of(u, UC_QUEUED));
         json_key(t, "targets");
         json_open(t, '[');
         for (unsigned k = 0; k < u->target_count; k++)
@@ -254,6 +257,11 @@ static void policy_metrics(const struct upstreams *all, struct text *t)
     metric_head(t, "sallyport_upstream_pool_full_total", "counter",
                 "Calls that found no target with room in its pool.");
     upstream_samples(all, "sallyport_upstream_pool_full_total", UC_FULL, t);
+    metric_head(t, "sallyport_upstream_queued", "gauge", "Calls that wait for room in a pool now.");
+    upstream_samples(all, "sallyport_upstream_queued", UC_QUEUED, t);
+    metric_head(t, "sallyport_upstream_queue_timeouts_total", "counter",
+                "Calls for which no connection became free in time.");
+    upstream_samples(all, "sallyport_upstream_queue_timeouts_total", UC_LATE, t);
     metric_head(t, "sallyport_upstream_retries_total", "counter",
                 "Further attempts out of the budget.");
     upstream_samples(all, "sallyport_upstream_retries_total", UC_RETRIED, t);

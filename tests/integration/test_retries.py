@@ -222,6 +222,48 @@ def test_a_client_that_leaves_while_it_waits(make):
     wait_until(lambda: metrics(gw).sum("sallyport_connections") == 0, 5 * SLOW, "no connection left")
 
 
+def test_a_line_before_full_pools(make):
+    """First come first served; its length and its time are bounded; who leaves gives up the place."""
+    gates = [threading.Event() for _ in range(8)]
+
+    def hold(req):
+        gates[int(req.target[1:])].wait(20)
+        return peer.ok(req)
+    back = make.backend(hold)
+    gw = make.gateway({"upstreams": [upstream("u", back, pool={"max": 1, "queue": 3, "queue_timeout": "1500ms"})], "threads": 1}, [plain_api("p", "u")])
+
+    def waiting(n):
+        wait_until(lambda: metrics(gw).value("sallyport_upstream_queued", upstream="u") == n, 5 * SLOW, "%d in line" % n)
+    clients = [gw.connect() for _ in range(4)]
+    for k, c in enumerate(clients):
+        c.send(request_bytes("POST", "/%d" % k, body=b"x" * 1000))
+        waiting(k)
+    assert gw.ask("GET", "/5").status == 503  # the line is full
+    clients[2].reset()
+    waiting(2)
+    clients.append(gw.connect())
+    clients[4].send(request_bytes("GET", "/4"))
+    waiting(3)
+    for k in (0, 1, 3):
+        gates[k].set()
+        assert clients[k].read("POST").status == 200
+    gates[4].set()
+    assert clients[4].read().status == 200
+    assert [r.target for r in back.requests] == ["/0", "/1", "/3", "/4"]
+    assert all(len(r.body) == 1000 for r in back.requests[:3])
+    waiting(0)
+    clients[0].send(request_bytes("GET", "/6"))
+    back.wait_requests(5)
+    start = time.monotonic()
+    assert gw.ask("GET", "/7").status == 503
+    assert 1.3 < time.monotonic() - start < 4 * SLOW
+    gates[6].set()
+    assert clients[0].read().status == 200
+    assert metrics(gw).value("sallyport_upstream_queue_timeouts_total", upstream="u") == 1
+    for c in clients:
+        c.close()
+
+
 def test_a_full_pool_goes_elsewhere(make):
     gate = threading.Event()
 

@@ -227,7 +227,7 @@ static void test_status(void **state)
     upstreams_status(r.all, &t);
     assert_str(
         text_str(&t),
-        "[{\"id\":\"orders\",\"retries\":0,\"retries_denied\":0,\"pool_full\":0,\"targets\":["
+        "[{\"id\":\"orders\",\"retries\":0,\"retries_denied\":0,\"pool_full\":0,\"queued\":0,\"targets\":["
         "{\"target\":\"127.0.0.1:9\",\"weight\":1,\"addresses\":1,\"healthy\":true,"
         "\"ejected\":0,\"unhealthy\":0,\"calls\":0,\"failed\":0,\"connects\":0,\"connects_"
         "failed\":0,"
