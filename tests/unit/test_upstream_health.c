@@ -129,9 +129,31 @@ static void test_never_all(void **state)
     assert_int_equal(share(&r, two, "127.0.0.2:9"), 40);
     calls_fail(&r, one, "127.0.0.1:9", 9);
     assert_int_equal(share(&r, one, "127.0.0.1:9"), 40);
+    assert_int_equal(peer_of(&r, one, "127.0.0.1:9")->times, 0);
     upstream_unref(four);
     upstream_unref(two);
     upstream_unref(one);
+    rig_close(&r);
+}
+
+/* Whatever the share allows, the last one stays. */
+static void test_last_stays(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_open(&r);
+    struct gw_upstream all = quick;
+    all.ejection.percent = 100;
+    all.ejection.time = all.ejection.max_time = 60000;
+    struct gw_target t[] = {target("127.0.0.1:9", "127.0.0.1", 9, 1),
+                            target("127.0.0.2:9", "127.0.0.2", 9, 1),
+                            target("127.0.0.3:9", "127.0.0.3", 9, 1)};
+    struct upstream *u = make_like(&r, "orders", 1, t, 3, &all);
+    calls_fail(&r, u, "127.0.0.1:9", 3);
+    calls_fail(&r, u, "127.0.0.2:9", 3);
+    calls_fail(&r, u, "127.0.0.3:9", 20);
+    assert_int_equal(share(&r, u, "127.0.0.3:9"), 40);
+    upstream_unref(u);
     rig_close(&r);
 }
 
@@ -261,13 +283,10 @@ static void test_unhealthy(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ejected_and_back),
-        cmocka_unit_test(test_never_all),
-        cmocka_unit_test(test_only_ejected_left),
-        cmocka_unit_test(test_inherited),
-        cmocka_unit_test(test_off),
-        cmocka_unit_test(test_health_steps),
-        cmocka_unit_test(test_unhealthy),
+        cmocka_unit_test(test_ejected_and_back), cmocka_unit_test(test_never_all),
+        cmocka_unit_test(test_last_stays),       cmocka_unit_test(test_only_ejected_left),
+        cmocka_unit_test(test_inherited),        cmocka_unit_test(test_off),
+        cmocka_unit_test(test_health_steps),     cmocka_unit_test(test_unhealthy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
