@@ -230,13 +230,16 @@ def test_a_line_before_full_pools(make):
         gates[int(req.target[1:])].wait(20)
         return peer.ok(req)
     back = make.backend(hold)
-    gw = make.gateway({"upstreams": [upstream("u", back, pool={"max": 1, "queue": 3, "queue_timeout": "1500ms"})], "threads": 1}, [plain_api("p", "u")])
+    ups = [upstream("u", back, pool={"max": 1, "queue": 3, "queue_timeout": "20s"}),
+           upstream("late", back, pool={"max": 1, "queue": 3, "queue_timeout": "300ms"})]
+    gw = make.gateway({"upstreams": ups, "threads": 1}, [plain_api("p", "u"), plain_api("q", "late", "late.test")])
 
     def waiting(n):
         wait_until(lambda: metrics(gw).value("sallyport_upstream_queued", upstream="u") == n, 5 * SLOW, "%d in line" % n)
     clients = [gw.connect() for _ in range(4)]
     for k, c in enumerate(clients):
         c.send(request_bytes("POST", "/%d" % k, body=b"x" * 1000))
+        back.wait_requests(1)
         waiting(k)
     assert gw.ask("GET", "/5").status == 503  # the line is full
     clients[2].reset()
@@ -252,14 +255,14 @@ def test_a_line_before_full_pools(make):
     assert [r.target for r in back.requests] == ["/0", "/1", "/3", "/4"]
     assert all(len(r.body) == 1000 for r in back.requests[:3])
     waiting(0)
-    clients[0].send(request_bytes("GET", "/6"))
+    clients[0].send(request_bytes("GET", "/6", "late.test"))
     back.wait_requests(5)
     start = time.monotonic()
-    assert gw.ask("GET", "/7").status == 503
-    assert 1.3 < time.monotonic() - start < 4 * SLOW
+    assert gw.ask("GET", "/7", host="late.test").status == 503
+    assert 0.25 < time.monotonic() - start < 10
     gates[6].set()
     assert clients[0].read().status == 200
-    assert metrics(gw).value("sallyport_upstream_queue_timeouts_total", upstream="u") == 1
+    assert metrics(gw).value("sallyport_upstream_queue_timeouts_total", upstream="late") == 1
     for c in clients:
         c.close()
 
