@@ -64,6 +64,7 @@ struct cli_pool_stats {
     uint64_t connects, connect_failed, reused;
 };
 struct cli_pool_stats cli_pool_stats(const struct cli_pool *);
+bool cli_pool_room(const struct cli_pool *); /* would cli_start find a connection, or room for one? */
 
 /* Begins a call: the head is staged (copied), framing is decided by req->has_body and content_length. `authority` goes out as Host.
  * fresh: never take an idle connection. May fail() later, never from inside this call. E_LIMIT: the pool is full; E_NOMEM.
@@ -78,5 +79,8 @@ void cli_trailers(struct cli_call *, const struct hdrs *);
 /* The caller took bytes out of c->in: reading goes on when it had stopped at in's high-water mark. */
 void cli_consumed(struct cli_call *);
 void cli_cancel(struct cli_call *); /* the connection is closed unless the answer was whole; no event follows */
+
+/* Why a connect failed (-errno), as cli_fail.reason says it. */
+const char *cli_connect_error(int err);
 
 #endif

@@ -45,6 +45,11 @@ struct cli_pool_stats cli_pool_stats(const struct cli_pool *p)
     return p->stats;
 }
 
+bool cli_pool_room(const struct cli_pool *p)
+{
+    return p->conf->pool_max == 0 || p->stats.idle || p->stats.busy < p->conf->pool_max;
+}
+
 void cli_pool_add(struct cli_pool *p, struct cli_conn *c)
 {
     c->pool = p;

@@ -145,7 +145,7 @@ static void after_write(struct h1_cli *c)
     }
 }
 
-static const char *connect_error(int err)
+const char *cli_connect_error(int err)
 {
     switch (-err) {
     case ECONNREFUSED:
@@ -170,6 +170,21 @@ static const char *connect_error(int err)
     }
 }
 
+/* What the machine lacks is not the target's fault. */
+static int connect_code(int err)
+{
+    switch (-err) {
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case ENOBUFS:
+    case EADDRNOTAVAIL:
+        return E_LIMIT;
+    default:
+        return E_IO;
+    }
+}
+
 static void connected(struct h1_cli *c)
 {
     c->state = H1_C_BUSY;
@@ -185,7 +200,7 @@ static void on_flush(struct flusher *f)
         return;
     }
     if (c->state == H1_C_CONNECT && c->failed) {
-        h1_cli_fail(c, E_IO, connect_error(c->failed));
+        h1_cli_fail(c, connect_code(c->failed), cli_connect_error(c->failed));
         return;
     }
     if (c->state == H1_C_BUSY && c->c.call) {
@@ -203,7 +218,7 @@ static void on_writable(struct ev_loop *ev, ev_io *io, int revents)
     if (c->state == H1_C_CONNECT) {
         int err = sock_error(c->io.fd);
         ev_io_stop(ev, io);
-        if (err) h1_cli_fail(c, E_IO, connect_error(err));
+        if (err) h1_cli_fail(c, connect_code(err), cli_connect_error(err));
         else connected(c), loop_dirty(l, &c->flusher);
     } else if (!c->c.call) {
         ev_io_stop(ev, io);

@@ -175,7 +175,12 @@ static void load_deployments(struct load *ld, struct api *api, const char *which
                              const struct node *def)
 {
     const struct node *older = node_getz(api->node, "deployments");
+    const struct node *timeout = node_getz(api->node, "timeout");
     struct deployment *dep;
+
+    if (timeout && def && strcmp(which, "upstream") != 0)
+        node_error(ld->diag, ld->tree, timeout, "timeoutInMillis in the document's integrations",
+                   "`timeout` belongs to `upstream`");
 
     api->deployments = LOAD_NEW(ld, struct deployment *, 1 + (older ? older->count : 0));
     if (!api->deployments)

@@ -166,6 +166,12 @@ const struct schema api_table[] = {
      .type = S_STRING,
      .min = 1,
      .doc = "Everything goes to this upstream; no document is needed."},
+    {.key = "timeout",
+     .type = S_DURATION,
+     .min = 50,
+     .max = 3600000,
+     .doc = "With upstream: from a request's dispatch to the head of the answer, over all attempts; "
+            "timeouts.integration when left out."},
     {.key = "deployments",
      .type = S_DICT,
      .item = &(const struct schema){.type = S_FILE},

@@ -44,6 +44,43 @@ struct gw_target {
     uint32_t weight;
 };
 
+enum gw_balance_kind { BALANCE_ROUND_ROBIN = 0, BALANCE_LEAST_CONNECTIONS, BALANCE_RANDOM_TWO, BALANCE_HASH };
+enum gw_hash_source { HASH_CLIENT_IP = 0, HASH_PATH, HASH_HEADER, HASH_COOKIE, HASH_QUERY };
+struct gw_balance {
+    uint8_t kind;   /* enum gw_balance_kind */
+    uint8_t source; /* enum gw_hash_source */
+    str name;       /* of the header, cookie or parameter */
+};
+
+/* Statuses that `on` and `statuses` may name, by bit. */
+enum { STATUS_429 = 1, STATUS_500 = 2, STATUS_502 = 4, STATUS_503 = 8, STATUS_504 = 16 };
+unsigned gw_status_bit(unsigned status); /* 0: none of them */
+
+struct gw_ejection { /* passive health; time 0: all by default */
+    uint32_t failures; /* in a row; 0: off */
+    uint32_t percent;  /* of the addresses at most */
+    uint32_t statuses; /* that count as failures */
+    int64_t time, max_time; /* ms */
+};
+
+enum { RETRY_CONNECT = 1, RETRY_RESET = 2, RETRY_TIMEOUT = 4 };
+struct gw_retries { /* attempts 0: all by default */
+    uint32_t attempts; /* the first one counted */
+    uint32_t on, statuses;
+    uint32_t percent, per_second; /* the budget */
+    int64_t backoff;              /* ms */
+};
+
+enum gw_health_type { HEALTH_NONE = 0, HEALTH_HTTP, HEALTH_TCP };
+struct gw_health { /* active checks */
+    uint8_t type; /* enum gw_health_type */
+    uint16_t port; /* 0: the target's */
+    str path, host; /* host empty: as for calls, or the target's text */
+    int64_t interval, timeout; /* ms */
+    uint32_t healthy, unhealthy; /* in a row */
+    uint32_t expect_low, expect_high; /* statuses */
+};
+
 struct gw_upstream {
     const struct node *node; /* NULL: implicit, made from an integration URI */
     str id;
@@ -53,6 +90,11 @@ struct gw_upstream {
     str authority; /* Host sent when the client's is not kept; empty: the client's Host is passed (named upstreams) */
     int64_t t_connect, t_first_byte, t_total, t_idle, t_write; /* ms; 0: the default */
     int64_t pool_max, pool_idle, pool_idle_ms;
+    int64_t pool_queue, pool_queue_ms;
+    struct gw_balance balance;
+    struct gw_ejection ejection;
+    struct gw_retries retries;
+    struct gw_health health;
     uint64_t hash; /* of content: equal hash, the same live upstream across reloads */
 };
 

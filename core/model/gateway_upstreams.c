@@ -63,6 +63,8 @@ static void read_pool(struct gw_upstream *u, const struct node *n)
     u->t_write = schema_i64(upstream_timeouts_table, times, "write");
     u->pool_max = schema_i64(upstream_pool_table, pool, "max");
     u->pool_idle = schema_i64(upstream_pool_table, pool, "idle");
+    u->pool_queue = schema_i64(upstream_pool_table, pool, "queue");
+    u->pool_queue_ms = schema_i64(upstream_pool_table, pool, "queue_timeout");
     u->pool_idle_ms = schema_i64(upstream_pool_table, pool, "idle_timeout");
     u->authority = schema_str(upstream_table, n, "host");
 }
@@ -79,6 +81,7 @@ static void read_upstream(struct load *ld, const struct node *n, struct map *ids
     u->id = id->text;
     u->hash = node_hash(n);
     read_pool(u, n);
+    load_upstream_policy(ld, u, n);
     if (targets && targets->type == NODE_LIST) {
         u->targets = LOAD_NEW(ld, struct gw_target, targets->count);
         for (unsigned i = 0; u->targets && i < targets->count; i++)

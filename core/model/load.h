@@ -52,6 +52,7 @@ struct node *load_main(struct load *, const char *path);
 void load_listeners(struct load *);
 void load_settings(struct load *);
 void load_upstreams(struct load *);
+void load_upstream_policy(struct load *, struct gw_upstream *, const struct node *); /* how targets are chosen */
 void load_plugins(struct load *);
 void load_order(struct load *);
 /* Errors at a name that nobody defined, with the nearest that somebody did. */

@@ -283,6 +283,7 @@ void load_plain(struct load *ld, struct api *api, struct deployment *dep,
         m->integration.kind = INT_UPSTREAM;
         m->integration.type = STR("UPSTREAM");
         m->integration.upstream = upstream->text;
+        m->integration.timeout_ms = schema_i64(api_table, api->node, "timeout");
         needs_take(ld, &(struct needs){0}, &m->needs, &m->needs_node);
         res->methods[M_ANY] = m;
         dep->resource_count = dep->method_count = i + 1;

@@ -18,6 +18,11 @@ extern const struct schema upstream_table[]; /* an entry of upstreams: */
 extern const struct schema upstream_timeouts_table[];
 extern const struct schema upstream_pool_table[];
 extern const struct schema target_table[]; /* a target's long form */
+extern const struct schema upstream_balance_table[]; /* balance's long form */
+extern const struct schema upstream_ejection_table[];
+extern const struct schema upstream_health_table[];
+extern const struct schema upstream_retries_table[];
+extern const struct schema upstream_budget_table[];
 extern const struct schema plugin_table[]; /* long form of an entry of plugins: */
 
 extern const struct schema api_table[]; /* an API file */

@@ -188,7 +188,12 @@ static uint64_t clamp(uint64_t n, uint64_t low, uint64_t high)
     return n < low ? low : n;
 }
 
-/* Takes over the addresses of an answer; *ttl_s of the shortest-lived. */
+static void shorten(uint64_t *ttl_s, int ttl)
+{
+    if (ttl >= 0 && (uint64_t)ttl < *ttl_s) *ttl_s = (uint64_t)ttl;
+}
+
+/* Takes over the addresses of an answer; *ttl_s of the shortest-lived record, aliases counted. */
 static int take_ips(struct entry *e, const struct ares_addrinfo *ai, uint64_t *ttl_s)
 {
     unsigned n = 0;
@@ -202,8 +207,9 @@ static int take_ips(struct entry *e, const struct ares_addrinfo *ai, uint64_t *t
         if (i->ai_family != AF_INET && i->ai_family != AF_INET6) continue;
         memcpy(&a.u, i->ai_addr, i->ai_addrlen);
         addr_to_ip(&a, &e->ips[e->count++]);
-        if (i->ai_ttl >= 0 && (uint64_t)i->ai_ttl < *ttl_s) *ttl_s = (uint64_t)i->ai_ttl;
+        shorten(ttl_s, i->ai_ttl);
     }
+    for (const struct ares_addrinfo_cname *c = ai->cnames; c; c = c->next) shorten(ttl_s, c->ttl);
     return e->count ? ARES_SUCCESS : ARES_ENODATA;
 }
 

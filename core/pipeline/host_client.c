@@ -10,6 +10,8 @@ struct xcall {
     struct xop *op;
     struct upstream *up; /* a reference */
     struct upstream_pick *pick;
+    struct upstream_want want;
+    struct up_addr *addr; /* of the call; upstream_ended is due */
     struct arena arena; /* heads and the request: outlives no continuation */
     struct cli_call call;
     struct http_req req;
@@ -34,6 +36,15 @@ static struct xcall *call_of(sp_op token)
     return op && op->kind == OP_CLIENT ? op->call : NULL;
 }
 
+/* The HTTP call is over, however. */
+static void release(struct xcall *c)
+{
+    if (c->addr)
+        upstream_ended(c->addr);
+    c->addr = NULL;
+    c->calling = false;
+}
+
 void xcall_drop(struct xop *op)
 {
     struct xcall *c = op->call;
@@ -44,6 +55,7 @@ void xcall_drop(struct xop *op)
         upstream_pick_cancel(c->pick);
     if (c->calling)
         cli_cancel(&c->call);
+    release(c);
     bufq_clear(&c->call.in);
     bufq_clear(&c->got);
     upstream_unref(c->up);
@@ -96,7 +108,7 @@ static void end(struct xcall *c, int status)
         return;
     if (c->calling)
         cli_cancel(&c->call);
-    c->calling = false;
+    release(c);
     if (c->starting) { /* no continuation runs inside send() */
         c->deferred = status;
         timer_set(c->op->pt->loop, &c->op->timer, 0);
@@ -133,6 +145,7 @@ static void on_head(struct cli_call *call)
     struct xcall *c = call->upper;
 
     c->headed = true;
+    upstream_verdict(c->addr, !upstream_bad_status(c->up, call->res.status), "its answer's status");
     if (c->stream)
         fire(c, SP_EV_CLIENT_HEAD, 0);
 }
@@ -147,7 +160,7 @@ static void on_done(struct cli_call *call)
     struct xcall *c = call->upper;
     uint64_t token = c->op->token;
 
-    c->calling = false;
+    release(c);
     if (c->paused)
         return; /* goes on when the plugin lets it */
     take(c);
@@ -159,7 +172,12 @@ static void on_fail(struct cli_call *call, const struct cli_fail *f)
 {
     struct xcall *c = call->upper;
 
-    c->calling = false;
+    bool stale = f->stage != CLI_CONNECT && f->reused && f->untouched && f->err == E_IO;
+    if (!c->headed && !stale && f->err != E_NOMEM)
+        upstream_verdict(c->addr, false, f->reason);
+    if (!stale)
+        upstream_tried(&c->want, c->addr);
+    release(c);
     if (f->untouched && !c->headed && c->retries > 0) {
         c->retries--;
         c->fresh = true;
@@ -184,9 +202,10 @@ static void picked(void *arg, const struct upstream_picked *pk)
 
     c->pick = NULL;
     if (pk->status) {
-        end(c, pk->status == E_TIMEOUT ? E_TIMEOUT : E_IO);
+        end(c, pk->status == E_TIMEOUT || pk->status == E_LIMIT ? pk->status : E_IO);
         return;
     }
+    c->addr = pk->addr;
     c->call = (struct cli_call){.loop = c->op->pt->loop, .arena = &c->arena, .ev = &events, .upper = c};
     rc = cli_start(&c->call, pk->pool, &c->req, c->host, c->fresh);
     c->calling = rc == 0;
@@ -203,7 +222,7 @@ static void picked(void *arg, const struct upstream_picked *pk)
 
 static void begin(struct xcall *c)
 {
-    struct upstream_pick *pick = upstream_pick(c->up, c->op->pt->loop, &c->arena, picked, c);
+    struct upstream_pick *pick = upstream_pick(c->up, c->op->pt->loop, &c->arena, &c->want, picked, c);
 
     if (pick)
         c->pick = pick;

@@ -7,13 +7,23 @@
 static void attempt(struct exchange *x);
 static void picked(void *arg, const struct upstream_picked *p);
 
+/* The call is over, however. */
+static void release(struct proxy *p)
+{
+    if (p->addr)
+        upstream_ended(p->addr);
+    p->addr = NULL;
+    p->calling = false;
+}
+
 static void fail(struct exchange *x, enum gw_type type, const char *why)
 {
     struct proxy *p = x->proxy;
 
     log_debug("(%.36s) upstream %.*s target %.*s attempt %u: %s", x->request_id, STR_ARG(x->upstream_id), STR_ARG(x->target),
               x->attempt, why);
-    p->calling = false;
+    release(p);
+    proxy_forget(p);
     x->integration_done = true;
     x->t_int_end = loop_stamp_ns(x->loop);
     timer_cancel(&p->timer);
@@ -31,9 +41,34 @@ static void timed_out(struct loop *l, struct timer *t)
     }
     if (p->pick)
         upstream_pick_cancel(p->pick), p->pick = NULL;
-    if (p->calling)
+    timer_cancel(&p->backoff);
+    upstream_queue_leave(&p->turn);
+    if (p->calling) {
+        upstream_verdict(p->addr, false, "no answer in time");
         cli_cancel(&p->call);
+    }
     fail(x, GW_INTEGRATION_LATE, "the integration gave no answer in time");
+    loop_done(l);
+}
+
+/* One attempt more, now or after a while. */
+static void again(struct exchange *x, enum gw_type type, const char *why)
+{
+    struct proxy *p = x->proxy;
+
+    p->type = type;
+    p->why = why;
+    release(p);
+    uint64_t wait = proxy_wait(x);
+    if (wait)
+        timer_set(x->loop, &p->backoff, wait);
+    else
+        attempt(x);
+}
+
+static void waited(struct loop *l, struct timer *t)
+{
+    attempt(CONTAINER_OF(t, struct proxy, backoff)->x);
     loop_done(l);
 }
 
@@ -42,6 +77,14 @@ static void on_head(struct cli_call *c)
     struct exchange *x = c->upper;
     struct proxy *p = x->proxy;
 
+    upstream_verdict(p->addr, !upstream_bad_status(p->up, c->res.status), "its answer's status");
+    if (UNLIKELY(proxy_again_status(x, c->res.status))) {
+        x_trace(x, "attempt %u at %.*s was answered %u", x->attempt, STR_ARG(x->target), c->res.status);
+        cli_cancel(c);
+        again(x, GW_INTEGRATION_UNREACHABLE, "no further target after a refusing answer");
+        return;
+    }
+    proxy_forget(p);
     timer_cancel(&p->timer);
     x->t_int_head = loop_stamp_ns(x->loop);
     x->int_status = c->res.status;
@@ -49,7 +92,6 @@ static void on_head(struct cli_call *c)
     x->res = c->res;
     hdrs_share(&x->res.h, &x->ires.h);
     x->res_ready = true;
-    upstream_report(p->up, x->loop, x->target, true);
     if (x->phase >= X_RESPONSE)
         return;
     x->phase = X_RESPONSE;
@@ -68,7 +110,7 @@ static void on_done(struct cli_call *c)
     struct exchange *x = c->upper;
 
     x->integration_done = true;
-    x->proxy->calling = false;
+    release(x->proxy);
     x->t_int_end = loop_stamp_ns(x->loop);
     x->ires.trailers = x->res.trailers = c->res.trailers;
     if (x->res.trailers.n)
@@ -78,14 +120,6 @@ static void on_done(struct cli_call *c)
         srv_discard(x->st);
     }
     x_response_pump(x);
-}
-
-/* A connection that the backend closed while it idled says nothing about the backend: one try more on a fresh one, where the request is
- * idempotent and can be sent again (RFC 9110 9.2.2). */
-static bool may_retry(const struct exchange *x, const struct cli_fail *f)
-{
-    return f->reused && f->untouched && f->err == E_IO && x->attempt < 3 && !x->req.has_body &&
-           http_method_idempotent((enum http_method)x->req.method);
 }
 
 static enum gw_type type_of(const struct cli_fail *f)
@@ -107,12 +141,12 @@ static void on_fail(struct cli_call *c, const struct cli_fail *f)
     struct exchange *x = c->upper;
     struct proxy *p = x->proxy;
 
-    p->calling = false;
-    upstream_report(p->up, x->loop, x->target, false);
     x_trace(x, "attempt %u at %.*s failed: %s", x->attempt, STR_ARG(x->target), f->reason);
-    if (!x->res_ready && may_retry(x, f)) {
-        p->fresh = true;
-        attempt(x);
+    p->calling = false;
+    if (!x->res_ready && !proxy_stale(f) && f->err != E_NOMEM && !(f->err == E_LIMIT && f->stage == CLI_CONNECT))
+        upstream_verdict(p->addr, false, f->reason);
+    if (proxy_again(x, f)) {
+        again(x, type_of(f), f->reason);
         return;
     }
     if (x->phase >= X_RESPONSE && x->head_gone) {
@@ -166,11 +200,45 @@ static int start_call(struct exchange *x, const struct upstream_picked *pk)
     str authority = x->host_set.n ? x->host_set : p->authority.n ? p->authority : x->req.authority;
 
     p->call = (struct cli_call){.loop = x->loop, .arena = x->arena, .ev = &events, .upper = x};
-    x->target = pk->target;
     int rc = cli_start(&p->call, pk->pool, &x->req, authority, p->fresh);
-    if (rc == 0)
-        p->calling = true;
+    if (rc != 0)
+        return rc;
+    p->calling = true;
+    p->idempotent = http_method_idempotent((enum http_method)x->req.method);
+    if (x->attempt > 1 && (rc = proxy_replay(x)) != 0)
+        cli_cancel(&p->call);
     return rc;
+}
+
+/* Could another attempt need the body? */
+static bool worth_keeping(const struct exchange *x, bool alone)
+{
+    const struct gw_retries *r = upstream_retries(x->proxy->up);
+
+    if (r->attempts < 2)
+        return false;
+    return http_method_idempotent((enum http_method)x->req.method) || ((r->on & RETRY_CONNECT) && (!alone || r->backoff));
+}
+
+/* In the line before full pools. */
+static void turn_came(void *arg, bool room)
+{
+    struct exchange *x = arg;
+
+    if (room)
+        attempt(x);
+    else
+        fail(x, GW_INTEGRATION_UNREACHABLE, "no connection to the upstream became free in time");
+}
+
+static bool queued(struct exchange *x)
+{
+    struct proxy *p = x->proxy;
+
+    if (x->attempt > 1 || !upstream_queue(p->up, x->loop, &p->turn, turn_came, x))
+        return false;
+    x->attempt--;
+    return true;
 }
 
 static void picked(void *arg, const struct upstream_picked *pk)
@@ -181,10 +249,19 @@ static void picked(void *arg, const struct upstream_picked *pk)
     struct hdrs shown = x->req.h;
 
     p->pick = NULL;
+    if (pk->status == E_LIMIT && queued(x))
+        return;
     if (pk->status != 0) {
-        fail(x, GW_INTEGRATION_UNREACHABLE, pk->reason ? pk->reason : "no target");
+        if (x->attempt > 1) /* what the one before ended with says more */
+            fail(x, p->type, p->why);
+        else
+            fail(x, GW_INTEGRATION_UNREACHABLE, pk->reason ? pk->reason : "no target");
         return;
     }
+    p->addr = pk->addr;
+    x->target = arena_str(x->arena, pk->target); /* log hooks may ask when the address is long gone */
+    if (x->attempt == 1)
+        p->keeping = x->req.has_body && worth_keeping(x, pk->alone);
     if (x->chains->at[SP_HP_ATTEMPT].n) { /* copy on write: the next attempt begins from the same request */
         hdrs_share(&x->req.h, &shown);
         if (!run_attempt_hooks(x))
@@ -193,9 +270,7 @@ static void picked(void *arg, const struct upstream_picked *pk)
     int rc = start_call(x, pk);
     x->req = before;
     x->req.h = shown;
-    if (rc == E_LIMIT)
-        fail(x, GW_INTEGRATION_UNREACHABLE, "the upstream's connection pool is full");
-    else if (rc != 0)
+    if (rc != 0)
         fail(x, GW_INTERNAL, "the upstream call cannot begin");
     else
         x_request_pump(x);
@@ -208,7 +283,7 @@ static void attempt(struct exchange *x)
     x->attempt++;
     p->pick = NULL;
     p->picking = true;
-    struct upstream_pick *pick = upstream_pick(p->up, x->loop, x->arena, picked, x);
+    struct upstream_pick *pick = upstream_pick(p->up, x->loop, x->arena, &p->want, picked, x);
     if (p->picking && pick)
         p->pick = pick;
     p->picking = false;
@@ -231,7 +306,10 @@ void proxy_start(struct exchange *x)
     p->authority = x->up_set ? upstream_authority(x->up_set) : r->authority;
     x->upstream_id = upstream_id(p->up);
     timer_init(&p->timer, timed_out);
+    timer_init(&p->backoff, waited);
+    bufq_init(&p->kept);
     x->proxy = p;
+    proxy_key(x);
     if (x->req_flow.hook_count && x->req.has_body && x->req_flow.edits)
         x->req.content_length = x->req_flow.out_end ? (int64_t)x->req_flow.out.bytes : BODY_UNKNOWN;
     timer_set(x->loop, &p->timer, r->timeout_ms);
@@ -245,12 +323,15 @@ void proxy_cancel(struct exchange *x)
     if (!p)
         return;
     timer_cancel(&p->timer);
+    timer_cancel(&p->backoff);
+    upstream_queue_leave(&p->turn);
     if (p->pick)
         upstream_pick_cancel(p->pick);
     p->pick = NULL;
     if (p->calling)
         cli_cancel(&p->call);
-    p->calling = false;
+    release(p);
+    proxy_forget(p);
     if (!x->t_int_end)
         x->t_int_end = loop_stamp_ns(x->loop);
     x->integration_done = true;
@@ -269,12 +350,13 @@ void proxy_send(struct exchange *x, struct bufq *q, bool end)
 {
     struct proxy *p = x->proxy;
 
-    if (!p->calling && !x->integration_done)
-        return; /* no target yet: it waits where it is */
-    if (!p->calling || p->end_sent || !x->req.has_body) {
+    if (x->integration_done || p->end_sent || !x->req.has_body) {
         bufq_clear(q);
         return;
     }
+    if (!p->calling)
+        return; /* it waits for the next attempt */
+    proxy_keep(x, q);
     p->end_sent = end;
     if (end && x->st->req.trailers.n)
         cli_trailers(&p->call, &x->st->req.trailers);

@@ -59,6 +59,13 @@ static void make_conf(struct cli_conf *c, const struct gw_upstream *gu, const st
     }
 }
 
+/* What an upstream has that no table of options stands behind. */
+static const struct gw_ejection default_ejection = {
+    .failures = 3, .percent = 50, .time = 1000, .max_time = 60000};
+
+static const struct gw_retries default_retries = {
+    .attempts = 3, .on = RETRY_CONNECT, .percent = 20, .per_second = 3};
+
 static bool copy_str(struct arena *a, str *to, str from)
 {
     *to = arena_str(a, from);
@@ -74,12 +81,25 @@ static struct up_target *target_place(struct upstream *u, str text)
     return &u->targets[u->target_count++];
 }
 
+/* A check has its own times, and its connection serves for nothing else. */
+static bool fill_health(struct upstream *u, const struct gw_health *h)
+{
+    u->health = *h;
+    u->check_conf = u->conf;
+    u->check_conf.t_connect_ms = u->check_conf.t_first_byte_ms = (uint32_t)h->timeout;
+    u->check_conf.t_total_ms = u->check_conf.t_idle_ms = (uint32_t)h->timeout;
+    u->check_conf.pool_max = u->check_conf.pool_idle_max = 0;
+    return copy_str(&u->arena, &u->health.path, h->path) &&
+           copy_str(&u->arena, &u->health.host, h->host);
+}
+
 static bool fill(struct upstream *u, const struct gw_upstream *gu)
 {
     bool ok =
         copy_str(&u->arena, &u->id, gu->id) && copy_str(&u->arena, &u->authority, gu->authority);
     u->targets = arena_zalloc(&u->arena, (gu->target_count + 1) * sizeof *u->targets);
-    if (!ok || !u->targets)
+    if (!ok || !u->targets || !fill_health(u, &gu->health) ||
+        !copy_str(&u->arena, &u->balance.name, gu->balance.name))
         return false;
     for (unsigned i = 0; i < gu->target_count; i++) {
         const struct gw_target *from = &gu->targets[i];
@@ -93,6 +113,7 @@ static bool fill(struct upstream *u, const struct gw_upstream *gu)
         t->port = from->port;
         t->is_ip = addr_ip_parse(&t->ip, from->host) == 0;
         t->ip.port = from->port;
+        u->names = u->names || !t->is_ip;
     }
     return true;
 }
@@ -110,6 +131,14 @@ static struct upstream *upstream_new(struct upstreams *all, const struct gw_upst
     u->all = all;
     u->hash = gu->hash;
     u->conf = *conf;
+    list_init(&u->peers);
+    u->queue_max = (uint32_t)gu->pool_queue;
+    u->queue_ms = (uint32_t)gu->pool_queue_ms;
+    u->balance = gu->balance;
+    u->counts =
+        gu->balance.kind == BALANCE_LEAST_CONNECTIONS || gu->balance.kind == BALANCE_RANDOM_TWO;
+    u->ejection = gu->ejection.time ? gu->ejection : default_ejection;
+    u->retries = gu->retries.attempts ? gu->retries : default_retries;
     if (fill(u, gu))
         return u;
     upstream_destroy(u);
@@ -191,20 +220,20 @@ struct upstream *upstream_ref(struct upstream *u)
     return u;
 }
 
+bool upstream_bad_status(const struct upstream *u, unsigned status)
+{
+    return (gw_status_bit(status) & u->ejection.statuses) != 0;
+}
+
+const struct gw_balance *upstream_hashes(const struct upstream *u)
+{
+    return u->balance.kind == BALANCE_HASH ? &u->balance : NULL;
+}
+
 static void let_go(struct upstream *u)
 {
     if (atomic_fetch_sub_explicit(&u->holders, 1, memory_order_acq_rel) == 1)
         upstream_destroy(u);
-}
-
-static void local_free(struct up_local *l)
-{
-    for (unsigned i = 0; i < l->seat_count; i++) {
-        for (unsigned k = 0; k < l->seats[i].count; k++)
-            free(l->seats[i].addrs[k]);
-        free(l->seats[i].addrs);
-    }
-    free(l);
 }
 
 /* The thread's part of a retirement. */
@@ -216,7 +245,7 @@ static void retire(struct loop *loop, struct mbox_msg *msg)
     pthread_mutex_lock(&u->all->lock);
     atomic_store_explicit(&u->local[loop->id], NULL, memory_order_relaxed);
     pthread_mutex_unlock(&u->all->lock);
-    local_free(l);
+    up_local_free(l);
     let_go(u);
 }
 
@@ -267,11 +296,13 @@ static void publish_fire(struct loop *loop, struct timer *t)
     {
         struct up_local *l = LIST_ITEM(it, struct up_local, link);
         up_local_publish(l);
+        open = up_local_freshen(l) || open;
         for (unsigned i = 0; i < l->seat_count && !open; i++)
             open = atomic_load_explicit(&l->seats[i].pub_busy, memory_order_relaxed) ||
                    atomic_load_explicit(&l->seats[i].pub_idle, memory_order_relaxed);
     }
-    /* A thread without connections is left to sleep; its next pick sets the timer. */
+    /* A thread without connections, and without a name that is yet to be found, is left to sleep;
+     * its next pick sets the timer. */
     if (open)
         timer_set(loop, t, UP_PUBLISH_MS);
 }
@@ -308,7 +339,7 @@ void upstreams_thread_stop(struct upstreams *all, struct loop *loop)
             atomic_store_explicit(&u->local[loop->id], NULL, memory_order_relaxed);
         pthread_mutex_unlock(&all->lock);
         if (mine) {
-            local_free(l);
+            up_local_free(l);
             let_go(u);
         }
     }

@@ -1,180 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One thread's view of an upstream: its addresses, kept fresh, its pools, and whose turn it is. */
+/* One thread's view of an upstream: picks and those that wait for an address, pools, what calls
+ * tell. */
 #include "pipeline/upstream_int.h"
 
-/* Addresses */
-
-static void publish_addrs(struct up_seat *s)
-{
-    atomic_store_explicit(&s->pub_addrs, s->live, memory_order_relaxed);
-    atomic_store_explicit(&s->pub_status, s->asked ? s->status : 1, memory_order_relaxed);
-}
-
-static void pool_drop(struct up_seat *s, struct up_addr *a)
-{
-    if (!a->pool)
-        return;
-    struct cli_pool_stats st = cli_pool_stats(a->pool);
-    s->connects += st.connects;
-    s->connect_failed += st.connect_failed;
-    s->reused += st.reused;
-    cli_pool_retire(a->pool);
-    a->pool = NULL;
-}
-
-static void addr_set(struct up_addr *a, const struct addr_ip *ip, uint16_t port)
-{
-    char text[ADDR_TEXT];
-    a->ip = *ip;
-    a->ip.port = port;
-    int n = (int)addr_ip_text(&a->ip, text);
-    a->failures = 0;
-    a->avoid_ms = 0;
-    n = snprintf(a->text, sizeof a->text, ip->family == AF_INET6 ? "[%.*s]:%u" : "%.*s:%u", n, text,
-                 port);
-    a->text_n = n > 0 ? (size_t)n : 0;
-}
-
-/* A place for a new address behind the live ones. Past the bound, the one that has been gone for
- * longest is made over. NULL: out of memory. */
-static struct up_addr *addr_room(struct up_seat *s)
-{
-    if (s->count >= UP_ADDRS_KEPT) {
-        struct up_addr *oldest = s->addrs[s->live];
-        for (unsigned i = s->live; i < s->count; i++)
-            if (s->addrs[i]->seen_ms < oldest->seen_ms)
-                oldest = s->addrs[i];
-        return oldest;
-    }
-    struct up_addr **v = realloc(s->addrs, (s->count + 1) * sizeof *v);
-    if (!v)
-        return NULL;
-    s->addrs = v;
-    struct up_addr *a = calloc(1, sizeof *a);
-    if (a)
-        s->addrs[s->count++] = a;
-    return a;
-}
-
-static struct up_addr *addr_known(const struct up_seat *s, const struct addr_ip *ip)
-{
-    for (unsigned i = 0; i < s->count; i++)
-        if (s->addrs[i]->ip.family == ip->family &&
-            memcmp(s->addrs[i]->ip.ip, ip->ip, sizeof ip->ip) == 0)
-            return s->addrs[i];
-    return NULL;
-}
-
-/* Live ones first, IPv4 before IPv6 among them. */
-static void addrs_order(struct up_seat *s)
-{
-    unsigned at = 0;
-    for (unsigned pass = 0; pass < 2; pass++) {
-        for (unsigned i = at; i < s->count; i++) {
-            struct up_addr *a = s->addrs[i];
-            if (!a->live || (pass == 0 && a->ip.family != AF_INET))
-                continue;
-            s->addrs[i] = s->addrs[at];
-            s->addrs[at++] = a;
-        }
-    }
-    s->live = at;
-}
-
-/* The answer's addresses become the live ones; those that are gone retire their pools. */
-static void addrs_update(struct up_seat *s, const struct resolve_result *r)
-{
-    uint64_t now = loop_now_ms(s->local->loop);
-    for (unsigned i = 0; i < s->count; i++)
-        s->addrs[i]->live = false;
-    for (unsigned i = 0, taken = 0; i < r->count && taken < UP_ADDRS_MAX; i++) {
-        struct up_addr *a = addr_known(s, &r->ips[i]);
-        if (!a && (a = addr_room(s)))
-            addr_set(a, &r->ips[i], s->t->port);
-        if (!a || a->live)
-            continue;
-        a->live = true;
-        a->seen_ms = now;
-        taken++;
-    }
-    for (unsigned i = 0; i < s->count; i++)
-        if (!s->addrs[i]->live)
-            pool_drop(s, s->addrs[i]);
-    addrs_order(s);
-}
-
-/* Questions */
-
-static void wake(struct up_local *);
-
-static void answered(void *arg, const struct resolve_result *r)
-{
-    struct up_seat *s = arg;
-    uint64_t now = loop_now_ms(s->local->loop);
-    s->op = NULL;
-    s->asked = true;
-    s->asked_ms = now;
-    s->status = r->status;
-    s->reason = r->error;
-    if (r->status == 0) {
-        s->good_ms = now;
-        addrs_update(s, r);
-        if (s->live == 0)
-            s->status = E_NONE;
-    } else if (r->status == E_NONE) {
-        /* The name is gone, says who must know. When nobody answers, the old addresses stay. */
-        struct resolve_result none = {0};
-        addrs_update(s, &none);
-    }
-    publish_addrs(s);
-    if (r->status != E_ABORT)
-        wake(s->local);
-}
-
-static void ask(struct up_seat *s)
-{
-    struct resolver *res = s->local->thread->resolver;
-    if (s->op)
-        return;
-    if (!res) {
-        const struct resolve_result none = {.status = E_NONE,
-                                            .error = "this thread has no resolver"};
-        answered(s, &none);
-        return;
-    }
-    /* answered() may have run within the call; then there is no operation. */
-    struct resolve_op *op = resolve(res, s->t->host, answered, s);
-    if (op)
-        s->op = op;
-}
-
-/* Asks when it is time. Must a pick wait for the answer? */
-static bool refresh(struct up_seat *s, uint64_t now)
-{
-    if (s->t->is_ip)
-        return false;
-    if (!s->op && (!s->asked || now - s->asked_ms >= UP_REFRESH_MS))
-        ask(s);
-    if (!s->op)
-        return false;
-    return s->live == 0 || now - s->good_ms > UP_STALE_MS;
-}
-
 /* Locals */
-
-static void seat_init(struct up_local *l, struct up_seat *s, const struct up_target *t)
-{
-    s->t = t;
-    s->local = l;
-    if (t->is_ip) {
-        struct resolve_result r = {.ips = &t->ip, .count = 1};
-        s->asked = true;
-        addrs_update(s, &r);
-        if (s->live == 0)
-            s->status = E_NOMEM;
-    }
-    publish_addrs(s);
-}
 
 static struct up_local *local_new(struct upstream *u, struct upstreams_thread *th)
 {
@@ -184,10 +13,12 @@ static struct up_local *local_new(struct upstream *u, struct upstreams_thread *t
     l->u = u;
     l->loop = th->loop;
     l->thread = th;
+    l->stale = true;
     l->seat_count = u->target_count;
     list_init(&l->waiters);
+    up_line_init(l);
     for (unsigned i = 0; i < u->target_count; i++)
-        seat_init(l, &l->seats[i], &u->targets[i]);
+        up_seat_init(l, &l->seats[i], &u->targets[i]);
     list_push(&th->locals, &l->link);
     atomic_fetch_add_explicit(&u->holders, 1, memory_order_relaxed);
     pthread_mutex_lock(&u->all->lock);
@@ -211,7 +42,7 @@ void up_local_publish(struct up_local *l)
         struct up_seat *s = &l->seats[i];
         struct cli_pool_stats sum = {
             .connects = s->connects, .connect_failed = s->connect_failed, .reused = s->reused};
-        for (unsigned k = 0; k < s->count; k++) {
+        for (unsigned k = 0; k < s->live; k++) {
             if (!s->addrs[k]->pool)
                 continue;
             struct cli_pool_stats st = cli_pool_stats(s->addrs[k]->pool);
@@ -241,91 +72,88 @@ void up_local_down(struct up_local *l)
         return;
     l->down = true;
     list_del(&l->link);
-    for (unsigned i = 0; i < l->seat_count; i++) {
-        struct up_seat *s = &l->seats[i];
-        if (s->op)
-            resolve_cancel(s->op);
-        s->op = NULL;
-        for (unsigned k = 0; k < s->count; k++)
-            pool_drop(s, s->addrs[k]);
-    }
+    for (unsigned i = 0; i < l->seat_count; i++)
+        up_seat_down(&l->seats[i]);
+    up_line_down(l);
     while (!list_empty(&l->waiters)) {
         const struct upstream_picked end = {.status = E_ABORT, .reason = "the thread is ending"};
         tell(LIST_ITEM(l->waiters.next, struct upstream_pick, link), &end);
     }
 }
 
-/* Turns */
-
-/* Smooth weighted round robin over the targets that have an address: no target gets its turns in a
- * row. */
-static struct up_seat *next_seat(struct up_local *l)
+void up_local_free(struct up_local *l)
 {
-    struct up_seat *best = NULL;
-    int64_t total = 0;
-    if (l->seat_count == 1)
-        return l->seats[0].live ? &l->seats[0] : NULL;
-    for (unsigned i = 0; i < l->seat_count; i++) {
-        struct up_seat *s = &l->seats[i];
-        if (!s->live)
-            continue;
-        s->current += s->t->weight;
-        total += s->t->weight;
-        if (!best || s->current > best->current)
-            best = s;
-    }
-    if (best)
-        best->current -= total;
-    return best;
+    for (unsigned i = 0; i < l->seat_count; i++)
+        up_seat_free(&l->seats[i]);
+    up_balance_fini(&l->balance);
+    free(l);
 }
 
-/* The next of `family` (0: any) that is not to be avoided; NULL: none. */
-static struct up_addr *next_addr_of(struct up_seat *s, int family, uint64_t now)
+/* Picks */
+
+/* Every pool of an upstream's connections is made here. */
+struct cli_pool *up_pool_new(struct up_addr *a, const struct addr *to, const struct cli_conf *conf)
 {
-    for (unsigned i = 0; i < s->live; i++) {
-        struct up_addr *a = s->addrs[(s->turn + i) % s->live];
-        if ((family && a->ip.family != family) || a->avoid_ms > now)
-            continue;
-        s->turn = (s->turn + i + 1) % s->live;
-        return a;
-    }
-    return NULL;
+    return cli_pool_new(a->seat->local->loop, to, conf);
 }
 
-static struct up_addr *next_addr(struct up_seat *s, uint64_t now)
+static struct cli_pool *pool_of(struct up_local *l, struct up_addr *a)
 {
-    if (s->live == 1)
-        return s->addrs[0];
-    struct up_addr *a = next_addr_of(s, AF_INET, now);
-    if (!a)
-        a = next_addr_of(s, 0, now);
-    return a ? a : next_addr_of(s, 0, UINT64_MAX);
+    struct addr to;
+    if (LIKELY(a->pool != NULL))
+        return a->pool;
+    addr_from_ip(&to, &a->peer->ip);
+    a->pool = up_pool_new(a, &to, &l->u->conf);
+    return a->pool;
 }
 
-static void picked(struct up_local *l, struct upstream_picked *out)
+/* Why there is nobody. */
+static void nobody(const struct up_local *l, const struct upstream_want *w,
+                   struct upstream_picked *out)
 {
     *out = (struct upstream_picked){.status = E_NONE, .reason = "no address"};
-    struct up_seat *s = next_seat(l);
-    if (!s) {
-        for (unsigned i = 0; i < l->seat_count; i++) {
-            if (!l->seats[i].status)
-                continue;
-            out->status = l->seats[i].status;
-            out->reason = l->seats[i].reason ? l->seats[i].reason : "no address";
-        }
+    if (l->line_n || up_balance_full(l)) {
+        *out = (struct upstream_picked){.status = E_LIMIT,
+                                        .reason = "the upstream's connection pool is full"};
+        atomic_fetch_add_explicit(&l->u->full, 1, memory_order_relaxed);
         return;
     }
-    struct up_addr *a = next_addr(s, loop_now_ms(l->loop));
-    if (UNLIKELY(!a->pool)) {
-        struct addr to;
-        addr_from_ip(&to, &a->ip);
-        a->pool = cli_pool_new(l->loop, &to, &l->u->conf);
-        if (!a->pool) {
-            *out = (struct upstream_picked){.status = E_NOMEM, .reason = "out of memory"};
-            return;
-        }
+    if (l->balance.count) {
+        out->reason = w && w->tried_n ? "no other target" : "no healthy target";
+        return;
     }
-    *out = (struct upstream_picked){.pool = a->pool, .target = str_n(a->text, a->text_n)};
+    for (unsigned i = 0; i < l->seat_count; i++) {
+        if (!l->seats[i].status)
+            continue;
+        out->status = l->seats[i].status;
+        out->reason = l->seats[i].reason ? l->seats[i].reason : "no address";
+    }
+}
+
+static void picked(struct up_local *l, const struct upstream_want *w, struct upstream_picked *out)
+{
+    *out = (struct upstream_picked){.status = E_NOMEM, .reason = "out of memory"};
+    if (UNLIKELY(l->stale) && up_balance_build(l) != 0)
+        return;
+    /* Nobody overtakes those who wait for room. */
+    bool behind = UNLIKELY(l->line_n) && !l->letting;
+    struct up_addr *a = behind ? NULL : up_balance_choose(l, w, loop_now_ms(l->loop));
+    if (!a) {
+        nobody(l, w, out);
+        return;
+    }
+    struct cli_pool *pool = pool_of(l, a);
+    if (!pool)
+        return;
+    if (!w || w->tried_n == 0)
+        up_retry_earn(&l->saved, l->u->retries.percent);
+    a->calls++;
+    if (l->u->counts)
+        atomic_fetch_add_explicit(&a->peer->calls, 1, memory_order_relaxed);
+    *out = (struct upstream_picked){.pool = pool,
+                                    .addr = a,
+                                    .target = str_n(a->peer->text, a->peer->text_n),
+                                    .alone = l->balance.count == 1};
 }
 
 static bool has_addr(const struct up_local *l)
@@ -346,7 +174,7 @@ static bool asking(const struct up_local *l)
 
 /* Somebody answered: those who wait go on when there is an address, or when nobody is left to
  * answer. */
-static void wake(struct up_local *l)
+void up_local_wake(struct up_local *l)
 {
     struct list due;
     if (list_empty(&l->waiters) || (!has_addr(l) && asking(l)))
@@ -356,9 +184,10 @@ static void wake(struct up_local *l)
     due.next->prev = due.prev->next = &due;
     list_init(&l->waiters);
     while (!list_empty(&due)) {
+        struct upstream_pick *p = LIST_ITEM(due.next, struct upstream_pick, link);
         struct upstream_picked out;
-        picked(l, &out);
-        tell(LIST_ITEM(due.next, struct upstream_pick, link), &out);
+        picked(l, p->want, &out);
+        tell(p, &out);
     }
 }
 
@@ -369,7 +198,7 @@ static bool freshen(struct up_local *l)
     bool wait = false, ready = false;
     for (unsigned i = 0; i < l->seat_count; i++) {
         struct up_seat *s = &l->seats[i];
-        bool seat_waits = refresh(s, now);
+        bool seat_waits = up_seat_refresh(s, now);
         wait = wait || seat_waits;
         ready = ready || (s->live && !seat_waits);
     }
@@ -377,7 +206,8 @@ static bool freshen(struct up_local *l)
 }
 
 struct upstream_pick *upstream_pick(struct upstream *u, struct loop *loop, struct arena *arena,
-                                    upstream_pick_fn fn, void *arg)
+                                    const struct upstream_want *want, upstream_pick_fn fn,
+                                    void *arg)
 {
     CHECK_OBJ(u, UPSTREAM_MAGIC);
     struct upstream_picked out = {.status = E_NOMEM, .reason = "out of memory"};
@@ -388,16 +218,15 @@ struct upstream_pick *upstream_pick(struct upstream *u, struct loop *loop, struc
     }
     if (!timer_is_set(&l->thread->publish))
         timer_set(loop, &l->thread->publish, UP_PUBLISH_MS);
-    if (UNLIKELY(freshen(l))) {
+    if (u->names && UNLIKELY(freshen(l))) {
         struct upstream_pick *p = arena_alloc(arena, sizeof *p);
         if (p) {
-            p->fn = fn;
-            p->arg = arg;
+            *p = (struct upstream_pick){.want = want, .fn = fn, .arg = arg};
             list_push(&l->waiters, &p->link);
             return p;
         }
     } else {
-        picked(l, &out);
+        picked(l, want, &out);
     }
     fn(arg, &out);
     return NULL;
@@ -409,52 +238,62 @@ void upstream_pick_cancel(struct upstream_pick *p)
         list_del(&p->link);
 }
 
+bool up_local_freshen(struct up_local *l)
+{
+    bool lost = false;
+    if (!l->u->names)
+        return false;
+    freshen(l);
+    for (unsigned i = 0; i < l->seat_count; i++)
+        lost = lost || l->seats[i].live == 0;
+    return lost;
+}
+
 void upstream_warm(struct upstream *u, struct loop *loop)
 {
     CHECK_OBJ(u, UPSTREAM_MAGIC);
     struct up_local *l = up_local_get(u, loop);
-    if (l)
-        freshen(l);
+    if (l && up_local_freshen(l) && !timer_is_set(&l->thread->publish))
+        timer_set(loop, &l->thread->publish, UP_PUBLISH_MS);
 }
 
-static struct up_addr *addr_shown(struct up_seat *s, str target)
+/* Calls */
+
+void upstream_tried(struct upstream_want *w, const struct up_addr *a)
 {
-    /* Picks gave out the very text: almost always the first comparison tells. */
-    for (unsigned i = 0; i < s->count; i++) {
-        struct up_addr *a = s->addrs[i];
-        if (a->text == target.p ||
-            (a->text_n == target.n && memcmp(a->text, target.p, target.n) == 0))
-            return a;
-    }
-    return NULL;
+    for (unsigned i = 0; i < w->tried_n; i++)
+        if (w->tried[i] == a)
+            return;
+    if (w->tried_n < UPSTREAM_TRIED_MAX)
+        w->tried[w->tried_n++] = a;
 }
 
-static void judge(struct up_addr *a, bool ok, uint64_t now)
+static void one_more(_Atomic uint64_t *n)
 {
-    if (ok) {
-        a->failures = 0;
-        a->avoid_ms = 0;
+    atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+}
+
+void upstream_verdict(struct up_addr *a, bool ok, const char *why)
+{
+    struct up_seat *s = a->seat;
+    struct up_local *l = s->local;
+    uint64_t now = loop_now_ms(l->loop);
+    one_more(ok ? &s->pub_ok : &s->pub_failed);
+    if (LIKELY(ok)) {
+        up_peer_good(a->peer, now);
         return;
     }
-    uint64_t wait = (uint64_t)1000 << (a->failures < 5 ? a->failures : 5);
-    a->avoid_ms = now + (wait < UP_FAIL_MAX_MS ? wait : UP_FAIL_MAX_MS);
-    if (a->failures < UINT8_MAX)
-        a->failures++;
+    struct up_share share = up_balance_share(l, now);
+    up_peer_bad(a->peer, &share, now, why);
 }
 
-void upstream_report(struct upstream *u, struct loop *loop, str target, bool ok)
+void upstream_ended(struct up_addr *a)
 {
-    CHECK_OBJ(u, UPSTREAM_MAGIC);
-    struct up_local *l = up_local_get(u, loop);
-    for (unsigned i = 0; l && i < l->seat_count; i++) {
-        struct up_seat *s = &l->seats[i];
-        struct up_addr *a = addr_shown(s, target);
-        if (!a)
-            continue;
-        _Atomic uint64_t *n = ok ? &s->pub_ok : &s->pub_failed;
-        atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + 1,
-                              memory_order_relaxed);
-        judge(a, ok, loop_now_ms(loop));
-        return;
-    }
+    struct up_local *l = a->seat->local;
+    a->calls--;
+    if (UNLIKELY(l->line_n))
+        up_line_freed(l);
+    if (l->u->counts)
+        atomic_fetch_sub_explicit(&a->peer->calls, 1, memory_order_relaxed);
 }

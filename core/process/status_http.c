@@ -86,7 +86,6 @@ static void readyz(struct worker *w, struct srv_stream *st)
                     w->thread_count);
         text_printf(&t, "[%c] snapshot: %u routes\n", snap ? '+' : '-',
                     snap ? snapshot_routes(snap) : 0);
-        text_printf(&t, "[%c] upstreams\n", ready ? '+' : '-');
         text_add(&t, text_str(&why));
         if (why.n && why.p[why.n - 1] != '\n')
             text_chr(&t, '\n');

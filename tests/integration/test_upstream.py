@@ -7,9 +7,10 @@ import time
 import pytest
 
 import backend as peer
+import prom
 from confgen import doc_api, operation, plain_api, upstream
 from gateway import CHAOS, free_port
-from wire import WireError, request_bytes, response_bytes
+from wire import WireError, request_bytes, response_bytes, wait_until
 
 KINDS = ("rest", "http", "plain")
 LANES = 144
@@ -304,6 +305,22 @@ def test_idle_connection_that_died_costs_an_idempotent_request_nothing(env):
     assert [r.target for r in back.requests] == ["/1", "/2", "/2"]
 
 
+def test_connections_closed_while_idle_are_noticed(make):
+    """So that even a POST does not meet one."""
+    answer = peer.send(response_bytes(200, body=b"one"))
+    back = make.backend(script=[peer.request(), answer, peer.close()])
+    gw = make.gateway({"upstreams": [upstream("u", back)], "threads": 1}, [plain_api("p", "u")])
+    for k in range(10):
+        assert gw.ask("POST", "/", body=b"x").status == 200
+        back.conns[k].ended.wait(5)
+        wait_until(lambda: idle(gw) == 0, 10, "the closed connection's end")
+    assert back.accepted == len(back.requests) == 10
+
+
+def idle(gw):
+    return prom.parse(gw.metrics()).value("sallyport_upstream_connections", upstream="u", target=gw.conf["upstreams"][0]["targets"][0], state="idle")
+
+
 def test_a_post_is_not_repeated(env):
     answer = peer.send(response_bytes(200, body=b"one"))
     back, hosts = env.lane(script=[[peer.request(), answer, peer.request(), peer.close()], [peer.request(), answer, peer.hang()]])
@@ -377,6 +394,56 @@ def test_names_from_the_hosts_file(make):
     back = make.backend(peer.ok)
     gw = make.gateway({"upstreams": [upstream("back", "localhost:%d" % back.port)]}, [plain_api("p", "back")])
     assert gw.ask().status == 200
+
+
+def kinds_of(up):
+    """A REST, an HTTP and a plain API in front of a named upstream."""
+    def linked():
+        op = operation("http://any.internal/x", "GET")
+        op["x-amazon-apigateway-integration"].update({"connectionType": "VPC_LINK", "connectionId": up})
+        return {"/x": {"get": op}}
+    return [doc_api(up + "-rest", linked(), "REST", up + "-rest.test", map_stage="prod"),
+            doc_api(up + "-http", linked(), "HTTP", up + "-http.test"), plain_api(up + "-plain", up, up + "-plain.test", timeout="400ms")]
+
+
+@pytest.fixture(scope="module")
+def causes(shared):
+    """Upstreams that cannot be called, each for its own reason."""
+    gate = threading.Event()
+
+    def hold(req):
+        if req.target == "/hold":
+            gate.wait(60)
+        return peer.ok(req)
+    busy = shared.backend(hold)
+    dead = "127.0.0.1:%d" % free_port()
+    ups = [upstream("lost", "no-such-name.invalid:80"), upstream("ill", dead, health={"type": "tcp", "interval": "50ms"}),
+           upstream("full", busy, pool={"max": 1}), upstream("gone", dead, "127.0.0.1:%d" % free_port(), retries={"on": ["connect", "reset"]})]
+    gw = shared.gateway({"upstreams": ups, "threads": 1, "vpc_links": {u["id"]: u["id"] for u in ups},
+                         "resolver": {"servers": ["127.0.0.1:%d" % free_port()], "timeout": "300ms", "tries": 1}},
+                        [a for u in ups for a in kinds_of(u["id"])] + [plain_api("holder", "full", "holder.test")])
+    gw.wait_log("target %s is unhealthy: connection refused" % dead)
+    with gw.connect() as c:
+        c.send(request_bytes("GET", "/hold", "holder.test"))
+        busy.wait_requests(1)
+        yield gw
+        gate.set()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("cause", ["lost", "ill", "full", "gone"])
+def test_causes_of_503(causes, cause, kind):
+    start = time.monotonic()
+    message = check_error(causes.ask("GET", "/x", host="%s-%s.test" % (cause, kind)), kind, UNREACHABLE[kind])
+    assert message == "Service Unavailable" and time.monotonic() - start < 5
+
+
+def test_timeout_of_a_plain_api(make):
+    back = make.backend(script=[peer.request(), peer.hang()])
+    gw = make.gateway({"upstreams": [upstream("u", back)]}, [plain_api("p", "u", timeout="300ms")])
+    start = time.monotonic()
+    check_error(gw.ask(), "plain", 504)
+    assert 0.25 < time.monotonic() - start < 8
 
 
 def test_aws_strict_answers_500_for_a_refused_rest_integration(make):

@@ -128,16 +128,17 @@ def named(name):
 class Backend:
     """handler(request) -> bytes of the answer; serve(conn): the whole conversation; script: steps, or steps per connection."""
 
-    def __init__(self, handler=ok, script=None, serve=None, rcvbuf=None, sndbuf=None, host="127.0.0.1"):
+    def __init__(self, handler=ok, script=None, serve=None, rcvbuf=None, sndbuf=None, host="127.0.0.1", port=0):
         self.handler, self.script, self.serve = handler, script, serve
         self.sndbuf = sndbuf
-        self.listener = socket.socket()
+        self.listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         if rcvbuf:
             self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
-        self.listener.bind((host, 0))
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind((host, port))
         self.listener.listen(128)
         self.port = self.listener.getsockname()[1]
-        self.target = "%s:%d" % (host, self.port)
+        self.target = ("[%s]:%d" if ":" in host else "%s:%d") % (host, self.port)
         self.changed = threading.Condition()
         self.conns = []
         self.requests = []

@@ -255,6 +255,7 @@ static const char *const cases[] = {
     "leave",
     "pending-log",
     "pending-attempt",
+    "number-attempts",
     "respond-log",
     "respond-late",
     "fail",
@@ -284,6 +285,7 @@ static const sp_fn at_request[] = {
     nothing,
     nothing,
     nothing,
+    nothing,
     fail,
     nothing,
     nothing,
@@ -300,8 +302,23 @@ static sp_verdict on_request(const struct sp_call *call)
     return at_request[((const struct conf *)call->conf)->which](call);
 }
 
+/* No misuse: this attempt's number in a header of this attempt alone. */
+static sp_verdict number_attempt(const struct sp_call *call)
+{
+    char text[16], name[32];
+    int n = snprintf(text, sizeof(text), "%u", call->attempt);
+
+    snprintf(name, sizeof(name), "X-Attempt-%u", call->attempt);
+    if (host->exchange->header_set(call->x, SP_SIDE_REQUEST, 0, sp_of(name),
+                                   (sp_str){text, (size_t)n}) != SP_OK)
+        return SP_ABORT;
+    return SP_NEXT;
+}
+
 static sp_verdict on_attempt(const struct sp_call *call)
 {
+    if (is(call, "number-attempts"))
+        return number_attempt(call);
     return is(call, "pending-attempt") ? SP_PENDING : SP_NEXT;
 }
 

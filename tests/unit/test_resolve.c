@@ -45,8 +45,18 @@ static void server_open(struct server *s)
     snprintf(s->where, sizeof s->where, "127.0.0.1:%u", (unsigned)ntohs(a.sin_port));
 }
 
-/* One query: "good..." has A 192.0.2.1 with a TTL of 60, "short..." one with 0, others do not
- * exist. */
+/* Behind the question: its name is an alias, for so many seconds, of one with an address for 60. */
+static size_t add_alias(unsigned char *a, size_t at, unsigned char ttl)
+{
+    const unsigned char rr[] = {0xc0, 12, 0, 5, 0, 1, 0, 0, 0, ttl, 0, 3, 1, 'x', 0,
+                                1, 'x', 0, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 7};
+    memcpy(a + at, rr, sizeof rr);
+    a[7] = 2;
+    return at + sizeof rr;
+}
+
+/* One query: "good..." has A 192.0.2.1 with a TTL of 60, "short..." one with 0, "alias..." an alias
+ * for 1 s, others do not exist. */
 static void serve(struct server *s)
 {
     unsigned char q[512], a[600];
@@ -61,9 +71,11 @@ static void serve(struct server *s)
     unsigned type = q[end + 2];
     bool good = memcmp(q + name + 1, "good", 4) == 0, brief = memcmp(q + name + 1, "short", 5) == 0;
     size_t at = end + 5;
+    bool alias = memcmp(q + name + 1, "alias", 5) == 0;
     memcpy(a, q, at);
-    a[2] = 0x81, a[3] = good || brief ? 0x80 : 0x83;
+    a[2] = 0x81, a[3] = good || brief || alias ? 0x80 : 0x83;
     memset(a + 6, 0, 6);
+    if (alias && type == 1) at = add_alias(a, at, 1);
     if ((good || brief) && type == 1) {
         static const unsigned char rr[] = {0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 1};
         memcpy(a + at, rr, sizeof rr);
@@ -118,6 +130,29 @@ static void test_answers(void **state)
     assert_null(resolve(r, STR("good.example"), on_result, &a)); /* from the cache */
     assert_int_equal(a.calls, 2);
     assert_int_equal(s.queries, asked);
+    resolver_free(r);
+    loop_free(l);
+    close(s.fd);
+}
+
+/* A chain lives as long as its shortest part. */
+static void test_alias(void **state)
+{
+    struct loop *l;
+    struct server s;
+    struct result a = {.calls = 0};
+    struct resolver *r = open_all(&l, &s);
+    (void)state;
+    assert_non_null(resolve(r, STR("alias.example"), on_result, &a));
+    wait_for(l, &s, &a, 1);
+    assert_int_equal(a.status, 0);
+    assert_string_equal(a.ip[0], "192.0.2.7");
+    assert_null(resolve(r, STR("alias.example"), on_result, &a));
+    usleep(1100000);
+    loop_turn(l, false);
+    struct resolve_op *op = resolve(r, STR("alias.example"), on_result, &a);
+    assert_non_null(op);
+    resolve_cancel(op);
     resolver_free(r);
     loop_free(l);
     close(s.fd);
@@ -225,7 +260,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_answers),   cmocka_unit_test(test_failures),
         cmocka_unit_test(test_known),     cmocka_unit_test(test_bound),
-        cmocka_unit_test(test_no_server),
+        cmocka_unit_test(test_no_server), cmocka_unit_test(test_alias),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,122 +3,7 @@
  * every thread. */
 #include "unit.h"
 
-#include "dns_stub.h"
-#include "pipeline/upstream.h"
-
-static const struct gw_timeouts defaults = {.integration = 29000, .write = 30000};
-
-struct rig {
-    struct upstreams *all;
-    struct loop *loop;
-    struct dns_stub dns;
-    struct arena arena;
-};
-
-static void rig_open(struct rig *r)
-{
-    dns_start(&r->dns);
-    struct resolver_conf conf = {.servers = r->dns.address,
-                                 .timeout_ms = 150,
-                                 .tries = 1,
-                                 .ttl_max_s = 300,
-                                 .max_entries = 100};
-    assert_non_null(r->all = upstreams_new(1));
-    assert_non_null(r->loop = loop_new(1, 16384));
-    assert_int_equal(upstreams_thread_start(r->all, r->loop, &conf), 0);
-    arena_init(&r->arena, NULL);
-}
-
-static void rig_close(struct rig *r)
-{
-    upstreams_thread_stop(r->all, r->loop);
-    loop_free(r->loop);
-    upstreams_free(r->all);
-    arena_fini(&r->arena);
-    dns_stop(&r->dns);
-}
-
-static void late(struct loop *l, struct timer *t)
-{
-    (void)l;
-    (void)t;
-}
-
-/* Turns the loop until *done, or for ms. */
-static void turn(struct rig *r, const bool *done, unsigned ms)
-{
-    uint64_t end = loop_now_ns() + ms * UINT64_C(1000000);
-    struct timer tick;
-    timer_init(&tick, late);
-    while (!(done && *done) && loop_now_ns() < end) {
-        timer_set(r->loop, &tick, 10);
-        ev_run(r->loop->ev, EVRUN_ONCE);
-    }
-    timer_cancel(&tick);
-}
-
-static struct upstream *make(struct rig *r, const char *id, uint64_t hash, struct gw_target *t,
-                             unsigned n)
-{
-    struct gw_upstream gu = {.id = str_z(id),
-                             .targets = t,
-                             .target_count = n,
-                             .hash = hash,
-                             .pool_idle = 4,
-                             .pool_idle_ms = 1000};
-    struct upstream *u = upstream_get(r->all, &gu, &defaults);
-    assert_non_null(u);
-    return u;
-}
-
-static struct gw_target target(const char *text, const char *host, uint16_t port, uint32_t weight)
-{
-    return (struct gw_target){
-        .text = str_z(text), .host = str_z(host), .port = port, .weight = weight};
-}
-
-struct got {
-    bool done;
-    unsigned calls;
-    int status;
-    struct cli_pool *pool;
-    char target[64];
-};
-
-static void on_pick(void *arg, const struct upstream_picked *p)
-{
-    struct got *g = arg;
-    g->done = true;
-    g->calls++;
-    g->status = p->status;
-    g->pool = p->pool;
-    snprintf(g->target, sizeof g->target, "%.*s", STR_ARG(p->target));
-    if (p->status) {
-        assert_non_null(p->reason);
-        assert_null(p->pool);
-    } else {
-        assert_non_null(p->pool);
-    }
-}
-
-/* A pick that is answered at once. */
-static struct got pick_now(struct rig *r, struct upstream *u)
-{
-    struct got g = {0};
-    assert_null(upstream_pick(u, r->loop, &r->arena, on_pick, &g));
-    assert_int_equal(g.calls, 1);
-    return g;
-}
-
-/* A pick, waited for. */
-static struct got pick(struct rig *r, struct upstream *u)
-{
-    struct got g = {0};
-    upstream_pick(u, r->loop, &r->arena, on_pick, &g);
-    turn(r, &g.done, 2000);
-    assert_int_equal(g.calls, 1);
-    return g;
-}
+#include "upstream_rig.h"
 
 static void test_found_again(void **state)
 {
@@ -178,33 +63,6 @@ static void test_defaults_count(void **state)
     rig_close(&r);
 }
 
-static void test_weights(void **state)
-{
-    (void)state;
-    struct rig r;
-    rig_open(&r);
-    struct gw_target t[] = {
-        target("127.0.0.1:9", "127.0.0.1", 9, 3), target("[::1]:9", "::1", 9, 1),
-        target("127.0.0.3:9", "127.0.0.3", 9, 1), target("127.0.0.3:9", "127.0.0.3", 9, 1)};
-    struct upstream *u = make(&r, "orders", 1, t, 4);
-    unsigned n[3] = {0}, row = 0, longest = 0;
-    for (unsigned i = 0; i < 60; i++) {
-        struct got g = pick_now(&r, u);
-        unsigned which = strcmp(g.target, "127.0.0.1:9") == 0 ? 0
-                         : strcmp(g.target, "[::1]:9") == 0   ? 1
-                                                              : 2;
-        n[which]++;
-        row = which == 0 ? row + 1 : 0;
-        longest = row > longest ? row : longest;
-    }
-    assert_int_equal(n[0], 30);
-    assert_int_equal(n[1], 10);
-    assert_int_equal(n[2], 20); /* twice in the conf */
-    assert_true(longest <= 2);
-    upstream_unref(u);
-    rig_close(&r);
-}
-
 static void test_name(void **state)
 {
     (void)state;
@@ -215,8 +73,8 @@ static void test_name(void **state)
     struct gw_target t = target("pets.test:80", "pets.test", 80, 1);
     struct upstream *u = make(&r, "pets", 1, &t, 1);
     struct got a = {0}, b = {0};
-    assert_non_null(upstream_pick(u, r.loop, &r.arena, on_pick, &a));
-    assert_non_null(upstream_pick(u, r.loop, &r.arena, on_pick, &b));
+    assert_non_null(upstream_pick(u, r.loop, &r.arena, NULL, on_pick, &a));
+    assert_non_null(upstream_pick(u, r.loop, &r.arena, NULL, on_pick, &b));
     turn(&r, &b.done, 2000);
     assert_int_equal(a.calls + b.calls, 2);
     assert_int_equal(r.dns.asked, 1);
@@ -298,8 +156,9 @@ static void test_no_address(void **state)
     assert_int_equal(pick(&r, mute).status, E_TIMEOUT);
     assert_int_equal(pick_now(&r, mute).status, E_TIMEOUT); /* not asked again within the second */
     assert_false(upstreams_ready(r.all, &why));
-    assert_has(text_str(&why), "upstream gone has no address: no such name\n");
-    assert_has(text_str(&why), "upstream mute has no address: no name server answered in time\n");
+    assert_has(text_str(&why), "[-] upstream gone: 0 of 1 targets usable (no such name)\n");
+    assert_has(text_str(&why),
+               "[-] upstream mute: 0 of 1 targets usable (no name server answered in time)\n");
     r.dns.mode = DNS_ANSWER;
     r.dns.first = 10;
     r.dns.count = 1;
@@ -322,10 +181,10 @@ static void test_cancel_and_stop(void **state)
     struct gw_target t = target("mute.test:80", "mute.test", 80, 1);
     struct upstream *u = make(&r, "mute", 1, &t, 1);
     struct got a = {0}, b = {0};
-    struct upstream_pick *p = upstream_pick(u, r.loop, &r.arena, on_pick, &a);
+    struct upstream_pick *p = upstream_pick(u, r.loop, &r.arena, NULL, on_pick, &a);
     assert_non_null(p);
     upstream_pick_cancel(p);
-    assert_non_null(upstream_pick(u, r.loop, &r.arena, on_pick, &b));
+    assert_non_null(upstream_pick(u, r.loop, &r.arena, NULL, on_pick, &b));
     upstreams_thread_stop(r.all, r.loop);
     assert_int_equal(a.calls, 0);
     assert_int_equal(b.calls, 1);
@@ -349,29 +208,6 @@ static void test_retire_and_stop(void **state)
     rig_close(&r);
 }
 
-static void test_avoid(void **state)
-{
-    (void)state;
-    struct rig r;
-    rig_open(&r);
-    r.dns.first = 20;
-    r.dns.count = 2;
-    struct gw_target t = target("pets.test:80", "pets.test", 80, 1);
-    struct upstream *u = make(&r, "pets", 1, &t, 1);
-    struct got bad = pick(&r, u);
-    upstream_report(u, r.loop, str_z(bad.target), false);
-    for (int i = 0; i < 6; i++)
-        assert_string_not_equal(pick_now(&r, u).target, bad.target);
-    struct got other = pick_now(&r, u);
-    upstream_report(u, r.loop, str_z(other.target), false);
-    assert_int_equal(pick_now(&r, u).status, 0); /* both: better one of them than none */
-    upstream_report(u, r.loop, str_z(bad.target), true);
-    for (int i = 0; i < 4; i++)
-        assert_string_equal(pick_now(&r, u).target, bad.target);
-    upstream_unref(u);
-    rig_close(&r);
-}
-
 static void test_status(void **state)
 {
     (void)state;
@@ -383,25 +219,24 @@ static void test_status(void **state)
     struct upstream *u = make(&r, "orders", 1, targets, 2),
                     *newer = make(&r, "orders", 2, targets, 2);
     struct got g = pick_now(&r, newer);
-    upstream_report(newer, r.loop, str_z(g.target), true);
-    upstream_report(newer, r.loop, str_z(g.target), false);
-    upstream_report(newer, r.loop, STR("1.2.3.4:5"), false);
+    while (strcmp(g.target, "10.0.0.1:9") != 0)
+        g = pick_now(&r, newer);
+    upstream_verdict(g.addr, true, "");
+    upstream_verdict(g.addr, false, "connection reset");
     text_init(&t);
     upstreams_status(r.all, &t);
-    assert_str(text_str(&t), "[{\"id\":\"orders\",\"targets\":["
-                             "{\"target\":\"127.0.0.1:9\",\"weight\":1,\"addresses\":1,\"calls\":0,"
-                             "\"failed\":0,\"connects\":0,"
-                             "\"connects_failed\":0,\"reused\":0,\"busy\":0,\"idle\":0},"
-                             "{\"target\":\"10.0.0.1:9\",\"weight\":2,\"addresses\":1,\"calls\":2,"
-                             "\"failed\":1,\"connects\":0,"
-                             "\"connects_failed\":0,\"reused\":0,\"busy\":0,\"idle\":0}]},"
-                             "{\"id\":\"orders\",\"draining\":true,\"targets\":["
-                             "{\"target\":\"127.0.0.1:9\",\"weight\":1,\"addresses\":1,\"calls\":0,"
-                             "\"failed\":0,\"connects\":0,"
-                             "\"connects_failed\":0,\"reused\":0,\"busy\":0,\"idle\":0},"
-                             "{\"target\":\"10.0.0.1:9\",\"weight\":2,\"addresses\":1,\"calls\":0,"
-                             "\"failed\":0,\"connects\":0,"
-                             "\"connects_failed\":0,\"reused\":0,\"busy\":0,\"idle\":0}]}]");
+    assert_str(
+        text_str(&t),
+        "[{\"id\":\"orders\",\"retries\":0,\"retries_denied\":0,\"pool_full\":0,\"queued\":0,\"targets\":["
+        "{\"target\":\"127.0.0.1:9\",\"weight\":1,\"addresses\":1,\"healthy\":true,\"ejected\":0,\"unhealthy\":0,"
+        "\"calls\":0,\"failed\":0,\"connects\":0,\"connects_failed\":0,\"reused\":0,\"busy\":0,\"idle\":0,\"ejections\":0},"
+        "{\"target\":\"10.0.0.1:9\",\"weight\":2,\"addresses\":1,\"healthy\":true,\"ejected\":0,\"unhealthy\":0,"
+        "\"calls\":2,\"failed\":1,\"connects\":0,\"connects_failed\":0,\"reused\":0,\"busy\":0,\"idle\":0,\"ejections\":0}]},"
+        "{\"id\":\"orders\",\"draining\":true,\"retries\":0,\"retries_denied\":0,\"pool_full\":0,\"queued\":0,\"targets\":["
+        "{\"target\":\"127.0.0.1:9\",\"weight\":1,\"addresses\":1,\"healthy\":true,\"ejected\":0,\"unhealthy\":0,"
+        "\"calls\":0,\"failed\":0,\"connects\":0,\"connects_failed\":0,\"reused\":0,\"busy\":0,\"idle\":0,\"ejections\":0},"
+        "{\"target\":\"10.0.0.1:9\",\"weight\":2,\"addresses\":1,\"healthy\":true,\"ejected\":0,\"unhealthy\":0,"
+        "\"calls\":0,\"failed\":0,\"connects\":0,\"connects_failed\":0,\"reused\":0,\"busy\":0,\"idle\":0,\"ejections\":0}]}]");
     text_fini(&t);
     text_init(&t);
     upstreams_metrics(r.all, &t);
@@ -439,9 +274,10 @@ static void *work(void *arg)
         struct upstream *u = upstream_find(w->all, STR("orders"));
         struct got g = {0};
         if (u) {
-            upstream_pick(u, w->loop, &arena, on_pick, &g);
+            upstream_pick(u, w->loop, &arena, NULL, on_pick, &g);
             w->picks += g.done && g.status == 0;
-            upstream_report(u, w->loop, str_z(g.target), true);
+            upstream_verdict(g.addr, w->picks % 8 != 0, "now and then");
+            upstream_ended(g.addr);
             upstream_unref(u);
         }
         ev_run(w->loop->ev, EVRUN_NOWAIT);
@@ -491,11 +327,14 @@ static void test_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_found_again),     cmocka_unit_test(test_defaults_count),
-        cmocka_unit_test(test_weights),         cmocka_unit_test(test_name),
-        cmocka_unit_test(test_refresh),         cmocka_unit_test(test_no_address),
-        cmocka_unit_test(test_cancel_and_stop), cmocka_unit_test(test_retire_and_stop),
-        cmocka_unit_test(test_avoid),           cmocka_unit_test(test_status),
+        cmocka_unit_test(test_found_again),
+        cmocka_unit_test(test_defaults_count),
+        cmocka_unit_test(test_name),
+        cmocka_unit_test(test_refresh),
+        cmocka_unit_test(test_no_address),
+        cmocka_unit_test(test_cancel_and_stop),
+        cmocka_unit_test(test_retire_and_stop),
+        cmocka_unit_test(test_status),
         cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
