@@ -22,6 +22,7 @@ CHECK(check_log_to);
 CHECK(check_account);
 CHECK(check_sha256);
 CHECK(check_host);
+CHECK(check_server_name);
 #undef CHECK
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/node.h"
 #include "model/api.h"
 #include "net/addr.h"
+#include "net/tls.h"
 
 struct text;
 
@@ -26,6 +27,7 @@ struct gw_listener {
     struct gw_limits limits;     /* the global ones, overridden */
     struct gw_timeouts timeouts;
     bool reuseport;
+    const struct tls_srv_conf *tls; /* NULL: plain. Its positions are nodes */
 };
 
 struct gw_target {
@@ -41,7 +43,7 @@ struct gw_upstream {
     str id;
     struct gw_target *targets;
     unsigned target_count;
-    bool tls;  /* https: refused by bind while no TLS client exists */
+    const struct tls_cli_conf *tls; /* NULL: plain. Its positions are nodes */
     str authority; /* Host sent when the client's is not kept; empty: the client's Host is passed (named upstreams) */
     int64_t t_connect, t_first_byte, t_total, t_idle, t_write; /* ms; 0: the default */
     int64_t pool_max, pool_idle, pool_idle_ms;
@@ -78,6 +80,7 @@ struct gateway {
     struct gw_timeouts timeouts;
     struct cidr *trusted;
     unsigned trusted_count;
+    int64_t ticket_rotation; /* ms */
     str log_level, log_format, log_to;
     str aws_region, aws_account;
     str resolver_servers;

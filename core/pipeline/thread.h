@@ -4,6 +4,7 @@
 #define PIPELINE_THREAD_H
 
 #include "http/srv.h"
+#include "net/tls.h"
 #include "pipeline/plan.h"
 
 struct hook_ref;
@@ -39,6 +40,7 @@ struct pl_listener {
     struct cidr *trusted;
     unsigned trusted_count;
     char *memory; /* of the strings and the set */
+    struct tls_srv *tls; /* conf.tls, owned */
 };
 void pl_listener_unref(struct pl_listener *);
 
@@ -61,6 +63,8 @@ struct pipeline {
     struct map confs;   /* live struct conf_obj by their keys */
     struct map refused; /* keys of confs that this build's plugins have refused: told once, not at every place */
     struct publish *publishing;
+    struct tls_tickets *tickets; /* outlive every conf */
+    struct tls_stats tls;        /* of the listeners */
     uint32_t m_requests, m_latency, m_integration, m_misuse, m_shadow;
     _Atomic unsigned units_live;
     uint64_t published;

@@ -38,6 +38,7 @@ struct upstream {
     str id, authority;
     uint64_t hash;
     struct cli_conf conf;
+    struct tls_cli *tls; /* NULL: plain */
     struct up_target *targets;
     unsigned target_count;
     struct arena arena;
@@ -104,6 +105,7 @@ struct upstreams_thread {
 struct upstreams {
     pthread_mutex_t lock; /* guards what is marked above and by_id; a leaf lock but for mbox_post */
     struct map by_id;     /* newest struct upstream of each id */
+    struct tls_stats tls; /* handshakes of all */
     unsigned threads;
     struct upstreams_thread thread[LOOP_MAX];
 };

@@ -324,6 +324,8 @@ static void picked(struct up_local *l, struct upstream_picked *out)
             *out = (struct upstream_picked){.status = E_NOMEM, .reason = "out of memory"};
             return;
         }
+        if (l->u->tls)
+            cli_pool_tls(a->pool, l->u->tls, s->t->host);
     }
     *out = (struct upstream_picked){.pool = a->pool, .target = str_n(a->text, a->text_n)};
 }
