@@ -92,6 +92,7 @@ const struct tls_srv_conf *load_listener_tls(struct load *ld, const struct node 
         if (read_cert(ld, list->items[i], &c->certs[c->cert_count]))
             c->cert_count++;
     c->min_13 = schema_i64(listen_tls_table, map, "min_version") == 1;
+    c->ticket_ms = (uint64_t)schema_i64(tls_table, node_getz(ld->gw->root, "tls"), "ticket_rotation");
     c->tickets = schema_bool(listen_tls_table, map, "tickets");
     c->ciphers = schema_str(listen_tls_table, map, "ciphers");
     c->ciphers_at = node_getz(map, "ciphers");

@@ -32,6 +32,7 @@ struct tls_srv_conf {
     unsigned cert_count;
     bool min_13;
     bool tickets;
+    uint64_t ticket_ms; /* how long clients are told to keep them */
     str ciphers; /* of TLS 1.2, as OpenSSL writes lists; empty: the default */
     const void *ciphers_at;
     struct tls_pem client_ca; /* none: clients are not asked */
@@ -73,7 +74,7 @@ struct tls_stats {
 struct tls_tickets;
 struct tls_tickets *tls_tickets_new(void) MUST_USE;
 void tls_tickets_free(struct tls_tickets *);
-void tls_tickets_interval(struct tls_tickets *, uint64_t ms);
+void tls_tickets_interval(struct tls_tickets *, uint64_t ms); /* 12 h at first */
 
 struct tls_srv;
 /* NULL: refused, and everything wrong was reported; or out of memory (reported too). tickets and

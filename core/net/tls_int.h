@@ -49,7 +49,7 @@ const char *tls_verify_reason(long code); /* X509_V_ERR_*; constant text */
 int tls_facts_of(X509 *, struct arena *, struct tls_facts *);
 
 /* tls_ticket.c */
-void tls_tickets_use(struct tls_tickets *, SSL_CTX *);
+void tls_tickets_use(struct tls_tickets *, SSL_CTX *, uint64_t keep_ms);
 
 /* tls_cli.c: index of the stream's struct tls_session in an SSL. */
 int tls_session_index(void);

@@ -80,7 +80,8 @@ EVP_PKEY *tls_pem_key(const struct tls_pem *pem, const struct tls_report *r)
     BIO_free(in);
     if (key) return key;
     if (encrypted) tls_say(r, pem->at, false, "a key without a passphrase", "the key is encrypted");
-    else if (at_end()) tls_say(r, pem->at, false, "PEM text", "holds no private key");
+    else if (str_find(pem->bytes, STR("PRIVATE KEY-----")) == pem->bytes.n)
+        tls_say(r, pem->at, false, "PEM text", "holds no private key");
     else tls_say(r, pem->at, false, NULL, "the key cannot be read: %s", reason());
     return NULL;
 }

@@ -225,7 +225,7 @@ static bool set_up(struct build *b, SSL_CTX *ctx)
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_session_id_context(ctx, b->sid, sizeof b->sid);
     if (c->tickets) {
-        tls_tickets_use(b->tickets, ctx);
+        tls_tickets_use(b->tickets, ctx, c->ticket_ms);
     } else {
         SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
         SSL_CTX_set_num_tickets(ctx, 0);

@@ -119,13 +119,14 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
         EVP_MAC_CTX_set_params(mac, params) != 1)
         rc = -1;
     OPENSSL_cleanse(&k, sizeof k);
-    return rc;
+    /* A ticket of TLS 1.3 is good for one use (RFC 8446 C.4): the next one comes with it. */
+    return rc == 1 && !seal && SSL_version(ssl) == TLS1_3_VERSION ? 2 : rc;
 }
 
-void tls_tickets_use(struct tls_tickets *t, SSL_CTX *ctx)
+void tls_tickets_use(struct tls_tickets *t, SSL_CTX *ctx, uint64_t keep_ms)
 {
+    uint64_t s = keep_ms / 1000;
     SSL_CTX_set_app_data(ctx, t);
     SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket);
-    uint64_t s = t->interval_ms / 1000;
-    SSL_CTX_set_timeout(ctx, (long)(s ? s : 1)); /* a client need not keep a ticket for longer */
+    SSL_CTX_set_timeout(ctx, (long)(s ? s : 1));
 }

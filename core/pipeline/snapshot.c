@@ -106,7 +106,6 @@ static void build(struct pipeline *p, struct snapshot *s, struct diag *d)
     map_fini(&p->refused);
     map_init(&p->refused, true);
     set_destinations(p, s->gateway, d);
-    tls_tickets_interval(p->tickets, (uint64_t)s->gateway->ticket_rotation);
     bool ok = s->listeners && s->ups && build_listeners(p, s, d) != E_NOMEM;
     for (unsigned i = 0; i < s->gateway->upstream_count; i++)
         if (!pl_upstream_tls_ok(s->gateway, &s->gateway->upstreams[i], d))
