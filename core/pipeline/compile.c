@@ -87,6 +87,17 @@ static struct upstream *implicit_upstream(struct compiler *c, const struct integ
     return keep_upstream(c->u, upstream_get(c->p->upstreams, &g, &c->gw->timeouts));
 }
 
+/* A VPC link's URI says https, and its upstream would send in the clear. */
+static void check_link(struct compiler *c, const struct integration *in, str scheme)
+{
+    const struct gw_upstream *g = gateway_upstream(c->gw, in->upstream);
+    const struct node *uri = node_getz(in->node, "uri");
+
+    if (g && !g->tls && str_eq(scheme, STR("https")))
+        node_error(c->diag, c->u->api->tree, uri ? uri : in->node, "an http:// URI, or `tls: {}` at the upstream",
+                   "the URI is https, but the VPC link's upstream `%.*s` speaks no TLS", STR_ARG(in->upstream));
+}
+
 static void bind_upstream(struct compiler *c, struct route_plan *r, const struct stage *s)
 {
     const struct integration *in = &r->method->integration;
@@ -100,6 +111,8 @@ static void bind_upstream(struct compiler *c, struct route_plan *r, const struct
         r->up = named_upstream(c, in->upstream);
         if (r->up && in->vpc_link && integration_authority(in, s, &c->u->arena, &scheme, &r->authority) != 0)
             r->authority = STR_NONE;
+        else if (r->up && in->vpc_link)
+            check_link(c, in, scheme);
         if (r->up && !r->authority.n)
             r->authority = upstream_authority(r->up);
     } else {

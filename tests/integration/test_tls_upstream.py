@@ -174,6 +174,22 @@ def test_integrations_with_https(make, env):
     assert out["upstream"]["id"] == "https://localhost:%d" % env.back.port
 
 
+@pytest.mark.nochaos
+def test_a_vpc_link_keeps_what_its_uri_says(make, env):
+    """https in the URI and an upstream without TLS: refused, never sent in the clear."""
+    call = operation("https://api.internal/got")
+    call["x-amazon-apigateway-integration"].update(connectionType="VPC_LINK", connectionId="link")
+    api = doc_api("r", {"/x": {"get": call}}, "REST", "r.test", map_stage="prod")
+    conf = {"vpc_links": {"link": "up"}, "upstreams": [upstream("up", env.local(env.back))]}
+    gw = make.gateway(conf, [api], start=False)
+    done = gw.command("check")
+    assert done.returncode == 1 and "the VPC link's upstream `up` speaks no TLS" in done.stderr, done
+    conf["upstreams"][0]["tls"] = {"ca": env.ca.pem}
+    gw.start()
+    seen = json.loads(gw.ask("GET", "/x", host="r.test").body)
+    assert seen["target"] == "/got" and dict(seen["headers"])["Host"] == "api.internal"
+
+
 @pytest.mark.parametrize("stall", ["nothing", "half"])
 def test_the_connect_timeout_covers_the_handshake(make, env, stall):
     def serve(conn):
@@ -219,9 +235,10 @@ def test_a_body_that_ends_with_the_connection(make, env, version):
     back = make.backend(serve=serve, tls=server_context(env.good, version=version))
     gw = make.gateway({"upstreams": [upstream("up", "localhost:%d" % back.port, tls={"ca": env.ca.pem})]}, [plain_api("p", "up")])
     assert gw.ask("GET", "/whole").body == b"body"
-    with pytest.raises(Closed):
-        got = gw.ask("GET", "/cut")
-        raise AssertionError("a cut answer looks whole: %r" % got)
+    try:
+        assert gw.ask("GET", "/cut").status == 502  # the end came before the head had left
+    except Closed:
+        pass
 
 
 def test_a_kept_connection_that_the_target_closed(make, env):
