@@ -364,14 +364,15 @@ static bool seal(struct stream *s, struct cursor *c)
     return ok;
 }
 
-/* `n` plaintext bytes are out or held; `held` bytes of ciphertext still are. What is told to have
- * left never includes the last held byte, so that the caller comes back for it. */
-static ssize_t told(struct tls *t, size_t n)
+/* `n` plaintext bytes that were not told yet are out or held. What is told to have left never
+ * includes the last held byte, so that the caller comes back for it; nor more than he gave. */
+static ssize_t told(struct tls *t, size_t n, size_t given)
 {
     size_t held = t->held ? t->held->n - t->held->off : 0;
-    size_t debt = held < n ? held : n;
-    t->debt = (uint32_t)debt;
-    return n > debt ? (ssize_t)(n - debt) : -EAGAIN;
+    size_t gone = n > held ? n - held : 0;
+    if (gone > given) gone = given;
+    t->debt = (uint32_t)(n - gone);
+    return gone ? (ssize_t)gone : -EAGAIN;
 }
 
 static ssize_t op_sendv(struct stream *s, const struct iovec *v, unsigned n)
@@ -385,16 +386,17 @@ static ssize_t op_sendv(struct stream *s, const struct iovec *v, unsigned n)
     if (s->held) {
         ssize_t sent = drain(s);
         if (sent < 0) return sent;
-        if (s->held) return told(t, t->debt);
+        if (s->held) return told(t, t->debt, all);
     }
     ERR_clear_error();
-    skip(&c, t->debt);
+    skip(&c, t->debt < all ? t->debt : all);
+    size_t before = c.left;
     if (c.left && !seal(s, &c)) {
         t->mute = true;
         ERR_clear_error();
         return t->err ? -t->err : -EPIPE;
     }
-    return told(t, all - c.left);
+    return told(t, t->debt + (before - c.left), all);
 }
 
 static int op_flush(struct stream *s)
