@@ -31,7 +31,7 @@ bool h1_srv_open(struct h1_conn *c)
         c->read_ms = loop_now_ms(loop_of(c)); /* the request's time begins */
         if (h1_srv_blocked(c) && !c->io.held) ev_io_stop(loop_of(c)->ev, &c->wr);
         h1_srv_arm(c);
-        return true;
+        return c->io.pending; /* else the request is still to come */
     }
     if (rc == -EAGAIN) {
         if (c->io.held) ev_io_start(loop_of(c)->ev, &c->wr);

@@ -74,6 +74,9 @@ const struct addr *srv_local(const struct srv_stream *);
 const struct addr_ip *srv_local_ip(const struct srv_stream *);
 
 /* The client's certificate, where it showed one and it was accepted; strings in the arena. E_NONE, E_NOMEM. */
+/* "TLSv1.3" and "TLS_AES_128_GCM_SHA256"; p NULL: plain. Constant text. */
+str srv_tls_version(const struct srv_stream *);
+str srv_tls_cipher(const struct srv_stream *);
 int srv_client_cert(const struct srv_stream *, struct tls_facts *);
 
 /* Stages the head. Adds Date, framing and Connection; copies what it needs. end: no body follows. Once per stream; E_PHASE else.

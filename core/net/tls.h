@@ -111,6 +111,9 @@ void tls_timed_out(struct stream *);
 struct tls_facts {
     str pem, subject, issuer, serial, not_before, not_after;
 };
+/* Of a stream whose handshake is through, in OpenSSL's words; NULL: it is plain. */
+const char *tls_version(const struct stream *);
+const char *tls_cipher(const struct stream *);
 int tls_peer_facts(const struct stream *, struct arena *, struct tls_facts *); /* E_NONE, E_NOMEM */
 
 #endif

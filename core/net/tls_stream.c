@@ -36,16 +36,18 @@ struct tls {
     bool client;
 };
 
-/* Records of the write that is going on, on this thread. */
-static _Thread_local struct {
-    const struct tls *owner;
-    bool more; /* than the next record */
+/* Of a thread that speaks TLS: the records of the write that is going on. */
+struct out {
+    const struct tls *owner; /* NULL: none is */
+    bool more;               /* than the next record */
     uint32_t n;
     char b[OUT_MAX];
-} out;
-static _Thread_local char joined[RECORD];
+    char joined[RECORD]; /* small pieces */
+};
+static _Thread_local struct out *out;
 
 static BIO_METHOD *method;
+static pthread_key_t out_key; /* frees `out` behind the thread */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static struct tls *tls_of(const struct stream *s)
@@ -127,15 +129,15 @@ static int bio_write(BIO *bio, const char *p, int n)
     struct tls *t = tls_of(s);
     BIO_clear_retry_flags(bio);
     if (n <= 0 || t->plain) return n;
-    if (out.owner != t) return put_or_hold(s, NULL, 0, p, (size_t)n) ? n : -1;
-    if (out.more && out.n + (uint32_t)n <= sizeof out.b) {
-        memcpy(out.b + out.n, p, (size_t)n);
-        out.n += (uint32_t)n;
+    if (out->owner != t) return put_or_hold(s, "", 0, p, (size_t)n) ? n : -1;
+    if (out->more && out->n + (uint32_t)n <= sizeof out->b) {
+        memcpy(out->b + out->n, p, (size_t)n);
+        out->n += (uint32_t)n;
         return n;
     }
-    uint32_t before = out.n;
-    out.n = 0;
-    return put_or_hold(s, out.b, before, p, (size_t)n) ? n : -1;
+    uint32_t before = out->n;
+    out->n = 0;
+    return put_or_hold(s, out->b, before, p, (size_t)n) ? n : -1;
 }
 
 static int bio_read(BIO *bio, char *p, int n)
@@ -172,8 +174,20 @@ static void make_method(void)
 {
     BIO_METHOD *m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "sallyport stream");
     if (m && BIO_meth_set_write(m, bio_write) && BIO_meth_set_read(m, bio_read) &&
-        BIO_meth_set_ctrl(m, bio_ctrl))
+        BIO_meth_set_ctrl(m, bio_ctrl) && pthread_key_create(&out_key, free) == 0)
         method = m;
+}
+
+/* What the process and this thread need once. */
+static bool ready(void)
+{
+    (void)pthread_once(&once, make_method);
+    if (LIKELY(out != NULL) || !method) return method != NULL;
+    if (!(out = calloc(1, sizeof *out))) return false;
+    if (pthread_setspecific(out_key, out) == 0) return true;
+    free(out);
+    out = NULL;
+    return false;
 }
 
 /* Failures. */
@@ -243,7 +257,12 @@ static int op_handshake(struct stream *s)
     }
     t->budget = RECVS;
     ERR_clear_error();
+    out->owner = t; /* what it says leaves together */
+    out->n = 0;
+    out->more = true;
     int rc = t->err ? -1 : SSL_do_handshake(t->ssl);
+    out->owner = NULL;
+    if (out->n && !put_or_hold(s, "", 0, out->b, out->n)) rc = -1;
     if (rc == 1) return through(s);
     if (!t->err && SSL_get_error(t->ssl, rc) == SSL_ERROR_WANT_READ) return -EAGAIN;
     failed(s);
@@ -340,11 +359,11 @@ static str next_record(struct cursor *c)
         piece = c->v->iov_len - c->off;
         if (n && piece >= RECORD) break;
         size_t part = piece < RECORD - n ? piece : RECORD - n;
-        memcpy(joined + n, (const char *)c->v->iov_base + c->off, part);
+        memcpy(out->joined + n, (const char *)c->v->iov_base + c->off, part);
         skip(c, part);
         n += part;
     }
-    return str_n(joined, n);
+    return str_n(out->joined, n);
 }
 
 /* Plaintext bytes made into records and handed over or held; false: the stream has failed. */
@@ -352,15 +371,15 @@ static bool seal(struct stream *s, struct cursor *c)
 {
     struct tls *t = tls_of(s);
     bool ok = true;
-    out.owner = t;
-    out.n = 0;
+    out->owner = t;
+    out->n = 0;
     for (unsigned k = 1; ok && c->left && !s->held; k++) {
         str r = next_record(c);
         size_t w;
-        out.more = c->left && k % BATCH != 0;
+        out->more = c->left && k % BATCH != 0;
         ok = SSL_write_ex(t->ssl, r.p, r.n, &w) == 1;
     }
-    out.owner = NULL;
+    out->owner = NULL;
     return ok;
 }
 
@@ -461,8 +480,7 @@ void tls_strip(struct stream *s)
 static int put_over(struct stream *s, SSL_CTX *ctx, struct tls_stats *stats, bool client)
 {
     struct tls *t = calloc(1, sizeof *t);
-    (void)pthread_once(&once, make_method);
-    BIO *bio = method ? BIO_new(method) : NULL;
+    BIO *bio = ready() ? BIO_new(method) : NULL;
     SSL *ssl = SSL_new(ctx);
     if (!t || !bio || !ssl) {
         free(t);
@@ -539,4 +557,14 @@ int tls_peer_facts(const struct stream *s, struct arena *a, struct tls_facts *f)
 {
     X509 *x = s->ops == &tls_ops ? SSL_get0_peer_certificate(tls_of(s)->ssl) : NULL;
     return x ? tls_facts_of(x, a, f) : E_NONE;
+}
+
+const char *tls_version(const struct stream *s)
+{
+    return s->ops == &tls_ops ? SSL_get_version(tls_of(s)->ssl) : NULL;
+}
+
+const char *tls_cipher(const struct stream *s)
+{
+    return s->ops == &tls_ops ? SSL_get_cipher_name(tls_of(s)->ssl) : NULL;
 }

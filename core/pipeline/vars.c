@@ -9,7 +9,8 @@
 enum {
     V_ACCOUNT = 0, V_API, V_DEPLOYMENT, V_DOMAIN, V_PREFIX, V_ERR_MSG, V_ERR_STRING, V_ERR_TYPE, V_EXTENDED, V_METHOD, V_IP, V_AGENT,
     V_INT_LATENCY, V_INT_STATUS, V_INT_STATUS2, V_PATH, V_PROTOCOL, V_REQUEST_ID, V_TIME, V_EPOCH, V_RES_PATH, V_LATENCY, V_LENGTH,
-    V_ROUTE_KEY, V_STAGE, V_STATUS, V_CERT_PEM, V_CERT_SUBJECT, V_CERT_ISSUER, V_CERT_SERIAL, V_CERT_FROM, V_CERT_TO
+    V_ROUTE_KEY, V_STAGE, V_STATUS, V_CERT_PEM, V_CERT_SUBJECT, V_CERT_ISSUER, V_CERT_SERIAL, V_CERT_FROM, V_CERT_TO,
+    V_TLS_VERSION, V_TLS_CIPHER
 };
 
 const char *const var_builtin_names[] = {
@@ -18,7 +19,8 @@ const char *const var_builtin_names[] = {
     "integration.status", "path", "protocol", "requestId", "requestTime", "requestTimeEpoch", "resourcePath", "responseLatency",
     "responseLength", "routeKey", "stage", "status",
     "identity.clientCert.clientCertPem", "identity.clientCert.subjectDN", "identity.clientCert.issuerDN",
-    "identity.clientCert.serialNumber", "identity.clientCert.validity.notBefore", "identity.clientCert.validity.notAfter", NULL};
+    "identity.clientCert.serialNumber", "identity.clientCert.validity.notBefore", "identity.clientCert.validity.notAfter",
+    "tlsVersion", "cipherSuite", NULL};
 
 static bool put_str(struct sp_value *out, str s)
 {
@@ -192,6 +194,10 @@ static bool builtin(struct exchange *x, unsigned v, struct sp_value *out)
     case V_CERT_FROM:
     case V_CERT_TO:
         return put_str(out, client_cert(x, v));
+    case V_TLS_VERSION:
+        return put_str(out, srv_tls_version(x->st));
+    case V_TLS_CIPHER:
+        return put_str(out, srv_tls_cipher(x->st));
     case V_STATUS:
         return x->res_ready ? put_int(out, x->res.status) : put_str(out, STR_NONE);
     default:

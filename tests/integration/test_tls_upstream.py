@@ -96,16 +96,15 @@ def test_accepted(env, lane):
 
 @pytest.mark.parametrize("lane,why", [
     ("expired", "the certificate has expired"), ("selfsigned", "self-signed"), ("misnamed", "for another name"),
-    ("misnamed-ip", "for another name"), ("unknown", "unknown authority"), ("no-cert", ""), ("wrong-cert", ""),
-    ("too-old", ""), ("plain", "wrong version number")])
+    ("misnamed-ip", "for another name"), ("unknown", "unknown authority"), ("no-cert", "tlsv13 alert certificate required"),
+    ("wrong-cert", "tlsv1 alert unknown ca"), ("too-old", "tlsv1 alert protocol version"), ("plain", "wrong version number")])
 def test_refused(env, lane, why):
     """Nothing of the request reaches who is not believed; the answer is that of a failed integration, the log names the cause."""
     before = env.metrics().sum("sallyport_tls_failed_handshakes_total", side="upstream")
     got = env.gw.ask("POST", "/secret", host=env.host[lane], body=b"secret")
     assert got.status == 502, got
     assert env.gw.ask("GET", "/secret", host=env.host[lane]).status == 502
-    env.gw.wait_log("TLS")
-    assert why in env.gw.log()
+    env.gw.wait_log(why)
     for b in (env.expired, env.selfsigned, env.misnamed, env.unknown, env.plain):
         assert not any(r.target == "/secret" for r in b.requests)
     if lane not in ("no-cert", "wrong-cert"):  # with TLS 1.3 those handshakes had gone through
