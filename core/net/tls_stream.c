@@ -1,194 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* TLS over a connected socket. What is written becomes as few records and sends as it can: small
- * pieces are joined into one record, several records leave together. The socket's BIO takes
- * everything at once; what the kernel did not take is held here until it does. */
+ * pieces are joined into one record, several records leave together. */
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
-#include <pthread.h>
 
 #include "net/addr.h"
-#include "net/tls_int.h"
-
-#define RECORD   16384u
-#define BATCH    4u /* records of one send */
-#define OUT_MAX  (BATCH * (RECORD + 320u))
-#define HELD_MAX (512u * 1024)
-#define RECVS    4u /* of the socket, in one call */
-
-struct held { /* ciphertext that the socket did not take */
-    uint32_t off, n, cap;
-    char data[];
-};
-
-struct tls {
-    SSL *ssl;
-    struct held *held;
-    struct tls_stats *stats;
-    const char *why;
-    uint32_t debt; /* plaintext that is in `held`, and was not counted as sent */
-    int err;       /* of the socket: errno */
-    uint8_t budget;
-    bool failed;  /* neither way works any more */
-    bool mute;    /* nothing can be sent any more */
-    bool eof;     /* of the socket */
-    bool begun;   /* bytes have come */
-    bool plain;   /* they look like HTTP */
-    bool client;
-};
-
-/* Of a thread that speaks TLS: the records of the write that is going on. */
-struct out {
-    const struct tls *owner; /* NULL: none is */
-    bool more;               /* than the next record */
-    uint32_t n;
-    char b[OUT_MAX];
-    char joined[RECORD]; /* small pieces */
-};
-static _Thread_local struct out *out;
-
-static BIO_METHOD *method;
-static pthread_key_t out_key; /* frees `out` behind the thread */
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-static struct tls *tls_of(const struct stream *s)
-{
-    return s->state;
-}
-
-/* The socket. */
-
-static ssize_t put(int fd, struct iovec *v, unsigned n)
-{
-    struct msghdr m = {.msg_iov = v, .msg_iovlen = n};
-    ssize_t sent;
-    do sent = sendmsg(fd, &m, MSG_NOSIGNAL);
-    while (sent < 0 && errno == EINTR);
-    return sent >= 0 ? sent : -errno;
-}
-
-static bool hold(struct stream *s, const char *p, size_t n)
-{
-    struct tls *t = tls_of(s);
-    struct held *h = t->held;
-    if (n == 0) return true;
-    size_t have = h ? h->n : 0;
-    if (have + n > HELD_MAX) return false;
-    if (!h || h->cap - h->n < n) {
-        size_t cap = have + n < 4096 ? 4096 : have + n;
-        if (!(h = realloc(h, sizeof *h + cap))) return false;
-        if (!t->held) h->off = h->n = 0;
-        h->cap = (uint32_t)cap;
-        t->held = h;
-    }
-    memcpy(h->data + h->n, p, n);
-    h->n += (uint32_t)n;
-    s->held = true;
-    return true;
-}
-
-/* Bytes of `held` that have left, or -errno. */
-static ssize_t drain(struct stream *s)
-{
-    struct tls *t = tls_of(s);
-    struct held *h = t->held;
-    struct iovec v = {h->data + h->off, h->n - h->off};
-    ssize_t sent = put(s->fd, &v, 1);
-    if (sent < 0) return sent;
-    h->off += (uint32_t)sent;
-    if (h->off == h->n) {
-        free(h);
-        t->held = NULL;
-        s->held = false;
-    }
-    return sent;
-}
-
-/* Both at once; what does not leave is held. */
-static bool put_or_hold(struct stream *s, const char *a, size_t an, const char *b, size_t bn)
-{
-    struct tls *t = tls_of(s);
-    struct iovec v[2] = {{(char *)(uintptr_t)a, an}, {(char *)(uintptr_t)b, bn}};
-    size_t gone = 0;
-    if (!s->held) {
-        ssize_t sent = an ? put(s->fd, v, 2) : put(s->fd, v + 1, 1);
-        if (sent < 0 && sent != -EAGAIN) {
-            t->err = (int)-sent;
-            return false;
-        }
-        gone = sent > 0 ? (size_t)sent : 0;
-    }
-    size_t from = gone < an ? gone : an;
-    if (hold(s, a + from, an - from) && hold(s, b + (gone - from), bn - (gone - from))) return true;
-    t->err = ENOBUFS;
-    return false;
-}
-
-static int bio_write(BIO *bio, const char *p, int n)
-{
-    struct stream *s = BIO_get_data(bio);
-    struct tls *t = tls_of(s);
-    BIO_clear_retry_flags(bio);
-    if (n <= 0 || t->plain) return n;
-    if (out->owner != t) return put_or_hold(s, "", 0, p, (size_t)n) ? n : -1;
-    if (out->more && out->n + (uint32_t)n <= sizeof out->b) {
-        memcpy(out->b + out->n, p, (size_t)n);
-        out->n += (uint32_t)n;
-        return n;
-    }
-    uint32_t before = out->n;
-    out->n = 0;
-    return put_or_hold(s, out->b, before, p, (size_t)n) ? n : -1;
-}
-
-static int bio_read(BIO *bio, char *p, int n)
-{
-    struct stream *s = BIO_get_data(bio);
-    struct tls *t = tls_of(s);
-    ssize_t got;
-    BIO_clear_retry_flags(bio);
-    if (t->budget == 0) {
-        BIO_set_retry_read(bio);
-        return -1;
-    }
-    t->budget--;
-    do got = recv(s->fd, p, (size_t)n, 0);
-    while (got < 0 && errno == EINTR);
-    if (got > 0) {
-        if (!t->begun) t->plain = !t->client && p[0] >= 'A' && p[0] <= 'Z';
-        t->begun = true;
-        return (int)got;
-    }
-    if (got == 0) t->eof = true;
-    else if (errno == EAGAIN) BIO_set_retry_read(bio);
-    else t->err = errno;
-    return got == 0 ? 0 : -1;
-}
-
-static long bio_ctrl(BIO *bio, int cmd, long n, void *p)
-{
-    (void)bio, (void)n, (void)p;
-    return cmd == BIO_CTRL_FLUSH ? 1 : 0;
-}
-
-static void make_method(void)
-{
-    BIO_METHOD *m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "sallyport stream");
-    if (m && BIO_meth_set_write(m, bio_write) && BIO_meth_set_read(m, bio_read) &&
-        BIO_meth_set_ctrl(m, bio_ctrl) && pthread_key_create(&out_key, free) == 0)
-        method = m;
-}
-
-/* What the process and this thread need once. */
-static bool ready(void)
-{
-    (void)pthread_once(&once, make_method);
-    if (LIKELY(out != NULL) || !method) return method != NULL;
-    if (!(out = calloc(1, sizeof *out))) return false;
-    if (pthread_setspecific(out_key, out) == 0) return true;
-    free(out);
-    out = NULL;
-    return false;
-}
+#include "net/tls_conn.h"
 
 /* Failures. */
 
@@ -226,7 +43,8 @@ static void failed(struct stream *s)
 /* A resumed session brings the certificate that was verified when it began. */
 static bool outdated(const SSL *ssl)
 {
-    X509 *x = SSL_session_reused(ssl) ? SSL_get0_peer_certificate(ssl) : NULL;
+    bool counts = SSL_session_reused(ssl) && SSL_get_verify_mode(ssl) != SSL_VERIFY_NONE;
+    X509 *x = counts ? SSL_get0_peer_certificate(ssl) : NULL;
     return x && X509_cmp_current_time(X509_get0_notAfter(x)) < 0;
 }
 
@@ -252,17 +70,17 @@ static int op_handshake(struct stream *s)
     struct tls *t = tls_of(s);
     if (t->failed) return -EPROTO;
     if (s->held) {
-        ssize_t sent = drain(s);
+        ssize_t sent = tls_drain(s);
         if (sent < 0 && sent != -EAGAIN) t->err = (int)-sent;
     }
-    t->budget = RECVS;
+    t->budget = TLS_RECVS;
     ERR_clear_error();
-    out->owner = t; /* what it says leaves together */
-    out->n = 0;
-    out->more = true;
+    tls_out->owner = t; /* what it says leaves together */
+    tls_out->n = 0;
+    tls_out->more = true;
     int rc = t->err ? -1 : SSL_do_handshake(t->ssl);
-    out->owner = NULL;
-    if (out->n && !put_or_hold(s, "", 0, out->b, out->n)) rc = -1;
+    tls_out->owner = NULL;
+    if (tls_out->n && !tls_put(s, "", 0, tls_out->b, tls_out->n)) rc = -1;
     if (rc == 1) return through(s);
     if (!t->err && SSL_get_error(t->ssl, rc) == SSL_ERROR_WANT_READ) return -EAGAIN;
     failed(s);
@@ -307,7 +125,7 @@ static ssize_t op_recv(struct stream *s, void *p, size_t n)
     size_t got = 0;
     if (t->failed) return s->opening ? drop_raw(s, p, n) : -EPROTO;
     s->pending = false;
-    t->budget = RECVS;
+    t->budget = TLS_RECVS;
     ERR_clear_error();
     while (got < n) {
         size_t one;
@@ -350,20 +168,20 @@ static void skip(struct cursor *c, size_t n)
 static str next_record(struct cursor *c)
 {
     size_t n = 0, piece = c->v->iov_len - c->off;
-    if (piece >= RECORD || piece == c->left) {
-        str s = str_n((const char *)c->v->iov_base + c->off, piece < RECORD ? piece : RECORD);
+    if (piece >= TLS_RECORD || piece == c->left) {
+        str s = str_n((const char *)c->v->iov_base + c->off, piece < TLS_RECORD ? piece : TLS_RECORD);
         skip(c, s.n);
         return s;
     }
-    while (c->left && n < RECORD) {
+    while (c->left && n < TLS_RECORD) {
         piece = c->v->iov_len - c->off;
-        if (n && piece >= RECORD) break;
-        size_t part = piece < RECORD - n ? piece : RECORD - n;
-        memcpy(out->joined + n, (const char *)c->v->iov_base + c->off, part);
+        if (n && piece >= TLS_RECORD) break;
+        size_t part = piece < TLS_RECORD - n ? piece : TLS_RECORD - n;
+        memcpy(tls_out->joined + n, (const char *)c->v->iov_base + c->off, part);
         skip(c, part);
         n += part;
     }
-    return str_n(out->joined, n);
+    return str_n(tls_out->joined, n);
 }
 
 /* Plaintext bytes made into records and handed over or held; false: the stream has failed. */
@@ -371,15 +189,15 @@ static bool seal(struct stream *s, struct cursor *c)
 {
     struct tls *t = tls_of(s);
     bool ok = true;
-    out->owner = t;
-    out->n = 0;
+    tls_out->owner = t;
+    tls_out->n = 0;
     for (unsigned k = 1; ok && c->left && !s->held; k++) {
         str r = next_record(c);
         size_t w;
-        out->more = c->left && k % BATCH != 0;
+        tls_out->more = c->left && k % TLS_BATCH != 0;
         ok = SSL_write_ex(t->ssl, r.p, r.n, &w) == 1;
     }
-    out->owner = NULL;
+    tls_out->owner = NULL;
     return ok;
 }
 
@@ -403,7 +221,7 @@ static ssize_t op_sendv(struct stream *s, const struct iovec *v, unsigned n)
     for (unsigned i = 0; i < n; i++) c.left += v[i].iov_len;
     all = c.left;
     if (s->held) {
-        ssize_t sent = drain(s);
+        ssize_t sent = tls_drain(s);
         if (sent < 0) return sent;
         if (s->held) return told(t, t->debt, all);
     }
@@ -420,7 +238,7 @@ static ssize_t op_sendv(struct stream *s, const struct iovec *v, unsigned n)
 
 static int op_flush(struct stream *s)
 {
-    ssize_t sent = s->held ? drain(s) : 0;
+    ssize_t sent = s->held ? tls_drain(s) : 0;
     if (sent < 0) return (int)sent;
     return s->held ? -EAGAIN : 0;
 }
@@ -480,7 +298,7 @@ void tls_strip(struct stream *s)
 static int put_over(struct stream *s, SSL_CTX *ctx, struct tls_stats *stats, bool client)
 {
     struct tls *t = calloc(1, sizeof *t);
-    BIO *bio = ready() ? BIO_new(method) : NULL;
+    BIO *bio = tls_bio(s);
     SSL *ssl = SSL_new(ctx);
     if (!t || !bio || !ssl) {
         free(t);
@@ -489,8 +307,6 @@ static int put_over(struct stream *s, SSL_CTX *ctx, struct tls_stats *stats, boo
         ERR_clear_error();
         return E_NOMEM;
     }
-    BIO_set_data(bio, s);
-    BIO_set_init(bio, 1);
     SSL_set_bio(ssl, bio, bio);
     t->ssl = ssl;
     t->stats = stats;

@@ -147,6 +147,19 @@ def test_sni_and_resumption(make, env):
         assert m.value("sallyport_tls_handshakes_total", side="upstream", version=version) == 4
 
 
+def test_what_is_not_verified_resumes_too(make, env):
+    def serve(conn):
+        conn.read_request()
+        conn.send(response_bytes(200, [("Connection", "close")], b"ok"))
+        conn.bye()
+    back = make.backend(serve=serve, tls=server_context(env.ca.cert("localhost", days=-1)))
+    gw = make.gateway({"upstreams": [upstream("up", "localhost:%d" % back.port, tls={"verify": False})], "threads": 1},
+                      [plain_api("p", "up")])
+    for _ in range(3):
+        assert gw.ask("GET", "/").body == b"ok"
+    assert prom.parse(gw.metrics()).value("sallyport_tls_resumed_total", side="upstream") == 2
+
+
 def test_kept_connections_are_used_again(make, env):
     back = make.backend(tls=server_context(env.good))
     gw = make.gateway({"upstreams": [upstream("up", "localhost:%d" % back.port, tls={"ca": env.ca.pem})], "threads": 1},
