@@ -30,7 +30,8 @@ static void done(struct h1_cli *c, bool eof)
     struct cli_call *call = c->c.call;
     const struct h1_meta *m = &c->head->meta;
     bool keep = c->head->minor == 1 ? !m->close : m->keep_alive && !m->close;
-    if (!call->req_sent || c->out_dead || eof || h1_in_left(&c->in) || c->body.kind == H1_CLOSE)
+    if (!call->req_sent || c->out_dead || eof || h1_in_left(&c->in) || c->io.pending ||
+        c->body.kind == H1_CLOSE)
         keep = false;
     call->in_end = true;
     call->conn = NULL;

@@ -250,6 +250,28 @@ def test_client_certificates(env, kind, version):
         assert not any(n.startswith("X-Cert") for n, _ in seen["headers"])
 
 
+def test_depth_of_client_chains(make, env):
+    """client_depth counts the authorities in between: one here, which the client sends along."""
+    sub = env.clients.sub()
+    pair = sub.cert("carol")
+    with open(pair.chain, "a", encoding="ascii") as f, open(sub.pem, encoding="ascii") as ca:
+        f.write(ca.read())
+    ports = {depth: free_port() for depth in (0, 1)}
+    gw = make.gateway({"upstreams": [upstream("up", env.back)], "listen": [
+        {"address": "127.0.0.1:%d" % port, "tls": {"certificates": [env.first.conf], "client_ca": env.clients.pem, "client_depth": depth}}
+        for depth, port in ports.items()]}, [plain_api("p", "up")])
+    assert gw.status()
+    ctx = client_context(cert=pair)
+    with TlsClient(ports[1], ctx) as c:
+        assert c.ask("GET", "/").status == 200
+    with pytest.raises(OSError):
+        with TlsClient(ports[0], ctx) as c:
+            c.try_send(request_bytes())
+            c.tls.recv(1)
+    with TlsClient(ports[0], client_context(cert=env.good)) as c:
+        assert c.ask("GET", "/").status == 200
+
+
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
 def test_resumed_sessions_keep_their_certificate(env, version):
     ctx = client_context(cert=env.good, version=version)

@@ -45,6 +45,16 @@ class Authority:
     def path(self, name):
         return os.path.join(self.folder, name)
 
+    def sub(self, name="Sub CA"):
+        """An intermediate authority; what it issues carries its certificate behind its own."""
+        made = Authority.__new__(Authority)
+        made.folder, made.count = self.path(name.replace(" ", "-")), 0
+        os.makedirs(made.folder)
+        made.pem, made.key = made.path("ca.pem"), made.path("ca.key")
+        openssl("req", "-x509", "-CA", self.pem, "-CAkey", self.key, "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                "-keyout", made.key, "-out", made.pem, "-subj", "/CN=%s" % name, "-addext", "basicConstraints=critical,CA:TRUE", "-days", 20)
+        return made
+
     def cert(self, name, sans=None, alg="EC", days=10, self_signed=False):
         """sans: "DNS:a.test,IP:127.0.0.1"; the name itself when left out. days below 0: it has expired."""
         self.count += 1
