@@ -12,15 +12,15 @@
 static enum tls_cause cause_of(const struct tls *t, unsigned long e)
 {
     if (t->plain) return TLS_FAIL_PLAIN;
-    return t->eof || t->err ? TLS_FAIL_CLOSED : tls_cause_of(ERR_GET_REASON(e));
+    return e == 0 && (t->eof || t->err) ? TLS_FAIL_CLOSED : tls_cause_of(ERR_GET_REASON(e));
 }
 
 static const char *reason_of(const struct tls *t, unsigned long e)
 {
     long verified = SSL_get_verify_result(t->ssl);
     if (t->plain) return "HTTP without TLS";
-    if (t->eof) return "TLS: the connection was closed";
-    if (t->err) return "TLS: the connection was reset";
+    if (e == 0 && t->eof) return "TLS: the connection was closed";
+    if (e == 0 && t->err) return "TLS: the connection was reset";
     if (ERR_GET_REASON(e) == SSL_R_CERTIFICATE_VERIFY_FAILED && verified != X509_V_OK)
         return tls_verify_reason(verified);
     const char *s = ERR_reason_error_string(e);
