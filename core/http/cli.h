@@ -11,6 +11,7 @@
 
 struct cli_call;
 struct cli_pool; /* idle connections of one thread to one target */
+struct tls_cli;
 
 enum cli_stage { CLI_CONNECT = 0, CLI_SEND, CLI_WAIT_HEAD, CLI_BODY };
 
@@ -57,6 +58,8 @@ struct cli_call {
 };
 
 struct cli_pool *cli_pool_new(struct loop *, const struct addr *target, const struct cli_conf *) MUST_USE;
+/* Before its first call: connections speak TLS; host names the target where the context does not. Both outlive the pool. */
+void cli_pool_tls(struct cli_pool *, const struct tls_cli *, str host);
 /* Closes idle connections now, busy ones when their call ends; frees itself behind the last. */
 void cli_pool_retire(struct cli_pool *);
 struct cli_pool_stats {

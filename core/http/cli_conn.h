@@ -5,6 +5,7 @@
 #define HTTP_CLI_CONN_H
 
 #include "http/cli.h"
+#include "net/tls.h"
 
 #define CLI_CONN_MAGIC 0x43434f4eu
 #define CLI_POOL_MAGIC 0x43504f4fu
@@ -23,6 +24,9 @@ struct cli_pool {
     struct loop *loop;
     struct addr target;
     const struct cli_conf *conf;
+    const struct tls_cli *tls; /* NULL: plain */
+    str tls_host;
+    struct tls_session session;
     struct list idle; /* used last: first */
     struct list busy;
     struct cli_pool_stats stats;

@@ -18,9 +18,17 @@ struct cli_pool *cli_pool_new(struct loop *l, const struct addr *target,
     return p;
 }
 
+void cli_pool_tls(struct cli_pool *p, const struct tls_cli *tls, str host)
+{
+    CHECK_OBJ(p, CLI_POOL_MAGIC);
+    p->tls = tls;
+    p->tls_host = host;
+}
+
 static void free_when_empty(struct cli_pool *p)
 {
     if (!p->retired || p->stats.busy || p->stats.idle) return;
+    tls_session_fini(&p->session);
     p->magic = 0;
     free(p);
 }

@@ -20,6 +20,7 @@ void h1_cli_resume(struct h1_cli *c)
     c->stopped = false;
     c->read_ms = loop_now_ms(c->loop);
     ev_io_start(c->loop->ev, &c->rd);
+    if (UNLIKELY(c->io.pending)) ev_feed_event(c->loop->ev, &c->rd, EV_READ);
     h1_cli_arm(c);
 }
 
@@ -29,7 +30,8 @@ static void done(struct h1_cli *c, bool eof)
     struct cli_call *call = c->c.call;
     const struct h1_meta *m = &c->head->meta;
     bool keep = c->head->minor == 1 ? !m->close : m->keep_alive && !m->close;
-    if (!call->req_sent || c->out_dead || eof || h1_in_left(&c->in) || c->body.kind == H1_CLOSE)
+    if (!call->req_sent || c->out_dead || eof || h1_in_left(&c->in) || c->io.pending ||
+        c->body.kind == H1_CLOSE)
         keep = false;
     call->in_end = true;
     call->conn = NULL;
@@ -143,7 +145,8 @@ static void process(struct h1_cli *c)
     if (c->c.call && c->res_head) more_body(c, false);
 }
 
-static void on_eof(struct h1_cli *c)
+/* cut: without the stream's own end, which a body without a length needs. */
+static void on_eof(struct h1_cli *c, bool cut)
 {
     struct cli_call *call = c->c.call;
     if (!call) {
@@ -152,7 +155,7 @@ static void on_eof(struct h1_cli *c)
         h1_cli_fail(c, E_IO, "connection closed before an answer");
     } else if (!c->res_head) {
         h1_cli_fail(c, E_PROTO, "connection closed within the head");
-    } else if (c->body.kind == H1_CLOSE) {
+    } else if (c->body.kind == H1_CLOSE && !cut) {
         more_body(c, true);
     } else {
         h1_cli_fail(c, E_PROTO, "connection closed within the body");
@@ -164,7 +167,12 @@ void h1_cli_readable(struct ev_loop *ev, ev_io *io, int revents)
     struct h1_cli *c = io->data;
     struct loop *l = c->loop;
     (void)revents;
-    for (unsigned i = 0; i < READS && c->state != H1_C_DEAD; i++) {
+    if (UNLIKELY(c->io.opening)) {
+        h1_cli_handshake(c);
+        loop_flush(l);
+        return;
+    }
+    for (unsigned i = 0; (i < READS || c->io.pending) && c->state != H1_C_DEAD; i++) {
         struct buf *old;
         char *p;
         size_t room;
@@ -184,12 +192,13 @@ void h1_cli_readable(struct ev_loop *ev, ev_io *io, int revents)
         }
         ssize_t n = stream_recv(&c->io, p, room);
         if (n == -EAGAIN) break;
-        if (n == 0) {
-            on_eof(c);
+        if (n == 0 || n == STREAM_CUT) {
+            on_eof(c, n != 0);
             break;
         }
         if (n < 0) {
-            h1_cli_fail(c, E_IO, "connection reset");
+            if (n == -EPROTO) h1_cli_fail(c, E_TLS, tls_reason(&c->io));
+            else h1_cli_fail(c, E_IO, "connection reset");
             break;
         }
         if (!c->c.call) { /* nothing was asked */
@@ -199,7 +208,7 @@ void h1_cli_readable(struct ev_loop *ev, ev_io *io, int revents)
         h1_in_filled(&c->in, room, (size_t)n);
         c->read_ms = loop_now_ms(l);
         process(c);
-        if ((size_t)n < room || loop_full(l)) break; /* what is staged leaves while the processor still has it */
+        if (!c->io.pending && ((size_t)n < room || loop_full(l))) break; /* what is staged leaves while it is warm */
     }
     if (c->state != H1_C_DEAD) {
         bool filling = c->c.call && c->res_head;

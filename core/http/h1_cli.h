@@ -20,6 +20,7 @@ struct h1_cli {
     uint8_t framing;  /* enum h1_framing of the request */
     bool served;      /* a call before this one was answered here */
     bool stopped;     /* reading */
+    bool at_once;     /* connected, and nobody has looked */
     bool out_dead;    /* the target takes no more; its answer may still come */
     bool req_ended;   /* all of the request is staged */
     bool was_full;    /* room() is due */
@@ -47,6 +48,12 @@ void h1_cli_close(struct cli_conn *);
 void h1_cli_fail(struct h1_cli *, int err, const char *reason);
 void h1_cli_resume(struct h1_cli *);
 void h1_cli_arm(struct h1_cli *);
+
+/* h1_cli_tls.c: TCP is there; false: it is failed. And the handshake while c->io.opening. */
+bool h1_cli_secure(struct h1_cli *);
+void h1_cli_handshake(struct h1_cli *);
+/* h1_cli_out.c */
+void h1_cli_connected(struct h1_cli *);
 
 /* h1_cli.c */
 void h1_cli_readable(struct ev_loop *, ev_io *, int);

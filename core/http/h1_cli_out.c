@@ -69,7 +69,7 @@ static uint64_t deadline(const struct h1_cli *c, const char **what)
     if (c->state == H1_C_IDLE) return nearer(0, c->read_ms, conf->pool_idle_ms);
     if (!call) return 0;
     if (c->state == H1_C_CONNECT) {
-        *what = "connect timed out";
+        *what = c->io.opening ? "TLS handshake timed out" : "connect timed out";
         d = nearer(0, c->start_ms, conf->t_connect_ms);
     } else if (c->out.bytes) {
         *what = "request not taken in time";
@@ -100,8 +100,12 @@ static void on_timer(struct loop *l, struct timer *t)
     struct h1_cli *c = CONTAINER_OF(t, struct h1_cli, timer);
     const char *what = NULL;
     uint64_t d = deadline(c, &what);
-    if (d == 0 || d > loop_now_ms(l)) h1_cli_arm(c);
-    else h1_cli_fail(c, E_TIMEOUT, what); /* an idle one is closed */
+    if (d == 0 || d > loop_now_ms(l)) {
+        h1_cli_arm(c);
+        return;
+    }
+    if (c->io.opening) tls_timed_out(&c->io);
+    h1_cli_fail(c, E_TIMEOUT, what); /* an idle one is closed */
 }
 
 /* Writing. */
@@ -185,8 +189,12 @@ static int connect_code(int err)
     }
 }
 
-static void connected(struct h1_cli *c)
+void h1_cli_connected(struct h1_cli *c)
 {
+    if (c->c.pool->tls && !c->io.ops) { /* TCP alone */
+        if (h1_cli_secure(c)) h1_cli_handshake(c);
+        return;
+    }
     c->state = H1_C_BUSY;
     c->c.call->t_connected_ns = loop_stamp_ns(c->loop);
     ev_io_start(c->loop->ev, &c->rd);
@@ -203,6 +211,10 @@ static void on_flush(struct flusher *f)
         h1_cli_fail(c, connect_code(c->failed), cli_connect_error(c->failed));
         return;
     }
+    if (c->at_once) {
+        c->at_once = false;
+        h1_cli_connected(c);
+    }
     if (c->state == H1_C_BUSY && c->c.call) {
         if (!h1_cli_blocked(c)) write_out(c);
         after_write(c);
@@ -215,11 +227,13 @@ static void on_writable(struct ev_loop *ev, ev_io *io, int revents)
     struct h1_cli *c = io->data;
     struct loop *l = c->loop;
     (void)revents;
-    if (c->state == H1_C_CONNECT) {
+    if (UNLIKELY(c->io.opening)) {
+        h1_cli_handshake(c);
+    } else if (c->state == H1_C_CONNECT) {
         int err = sock_error(c->io.fd);
         ev_io_stop(ev, io);
         if (err) h1_cli_fail(c, connect_code(err), cli_connect_error(err));
-        else connected(c), loop_dirty(l, &c->flusher);
+        else h1_cli_connected(c), loop_dirty(l, &c->flusher);
     } else if (!c->c.call) {
         ev_io_stop(ev, io);
     } else {
@@ -318,7 +332,7 @@ void h1_cli_begin(struct cli_conn *conn, struct cli_call *call, const struct htt
         BUG("an empty queue takes a slice");
     call->out_bytes = c->out.bytes;
     if (c->state == H1_C_IDLE) c->state = H1_C_BUSY;
-    else if (c->state == H1_C_BUSY) connected(c); /* a unix socket connects at once */
+    else if (c->state == H1_C_BUSY) c->at_once = true; /* a unix socket */
     else if (!c->failed) ev_io_start(c->loop->ev, &c->wr);
     loop_dirty(c->loop, &c->flusher);
 }

@@ -32,6 +32,7 @@ void h1_srv_resume(struct h1_conn *c)
     c->stopped = false;
     c->read_ms = loop_now_ms(loop_of(c));
     ev_io_start(loop_of(c)->ev, &c->rd);
+    if (UNLIKELY(c->io.pending)) ev_feed_event(loop_of(c)->ev, &c->rd, EV_READ);
     loop_dirty(loop_of(c), &c->flusher); /* arms the timer */
 }
 
@@ -254,7 +255,11 @@ void h1_srv_readable(struct ev_loop *ev, ev_io *io, int revents)
     struct h1_conn *c = io->data;
     struct loop *l = loop_of(c);
     (void)ev, (void)revents;
-    for (unsigned i = 0; i < READS && c->state != H1_S_DEAD; i++) {
+    if (UNLIKELY(c->io.opening) && !h1_srv_open(c)) {
+        loop_flush(l);
+        return;
+    }
+    for (unsigned i = 0; (i < READS || c->io.pending) && c->state != H1_S_DEAD; i++) {
         struct buf *old;
         char *p;
         size_t room;
@@ -274,7 +279,7 @@ void h1_srv_readable(struct ev_loop *ev, ev_io *io, int revents)
         ssize_t n = stream_recv(&c->io, p, room);
         if (n <= 0) {
             if (h1_in_left(&c->in) == 0) h1_in_drop(&c->in);
-            if (n != -EAGAIN) on_gone(c, n < 0);
+            if (n != -EAGAIN) on_gone(c, n < 0 && n != STREAM_CUT);
             break;
         }
         h1_in_filled(&c->in, room, (size_t)n);
@@ -282,7 +287,7 @@ void h1_srv_readable(struct ev_loop *ev, ev_io *io, int revents)
         c->read_ms = loop_now_ms(l);
         SRV_COUNT(c->c.th->stats.bytes_in, (uint64_t)n);
         h1_srv_process(c);
-        if ((size_t)n < room || loop_full(l)) break; /* what is staged leaves while the processor still has it */
+        if (!c->io.pending && ((size_t)n < room || loop_full(l))) break; /* what is staged leaves while it is warm */
     }
     if (c->state != H1_S_DEAD) h1_srv_arm(c);
     loop_done(l);
@@ -294,6 +299,10 @@ void h1_srv_read_timeout(struct h1_conn *c)
     struct h1_xchg *x = c->x;
     switch (c->state) {
     case H1_S_IDLE:
+        if (c->io.opening) {
+            h1_srv_open_timeout(c);
+            break;
+        }
         if (!c->fresh) {
             SRV_COUNT(st->timeouts_idle, 1);
             h1_srv_close(c);

@@ -74,6 +74,11 @@ void h1_srv_state(struct h1_conn *, enum h1_state);
 void h1_srv_arm(struct h1_conn *); /* the timer, where its deadline has come nearer */
 void h1_srv_free(struct h1_conn *);
 
+/* h1_srv_tls.c: while c->io.opening */
+bool h1_srv_open(struct h1_conn *); /* true: read on */
+void h1_srv_open_writable(struct h1_conn *);
+void h1_srv_open_timeout(struct h1_conn *);
+
 /* h1_srv_out.c */
 extern const struct srv_proto h1_srv_proto;
 void h1_srv_flush(struct flusher *);

@@ -55,6 +55,7 @@ void h1_srv_end(struct h1_conn *c, enum srv_end why)
 {
     struct h1_xchg *x = c->x;
     x->ended = true;
+    if (why != SRV_DONE) c->io.cut = true;
     c->c.conf->events->end(&x->st, why);
     h1_srv_xchg_free(c);
 }
@@ -193,6 +194,11 @@ int h1_srv_accept(struct srv_thread *th, int fd, const struct addr *peer, const 
     addr_to_ip(peer, &c->c.peer);
     if (local) addr_to_ip(local, &c->c.local);
     c->io.fd = fd;
+    if (conf->tls && tls_accept(&c->io, conf->tls) != 0) {
+        close(fd);
+        free(c);
+        return E_NOMEM;
+    }
     c->fresh = true;
     c->state = H1_S_IDLE;
     c->read_ms = loop_now_ms(l);

@@ -195,6 +195,11 @@ static void local_addr(struct srv_conn *c, struct addr *a)
     if (sock_local(((struct h1_conn *)c)->io.fd, a) != 0) memset(a, 0, sizeof *a);
 }
 
+static const struct stream *stream_of(const struct srv_conn *c)
+{
+    return &((const struct h1_conn *)c)->io;
+}
+
 static void close_now(struct srv_conn *sc)
 {
     struct h1_conn *c = (struct h1_conn *)sc;
@@ -210,6 +215,7 @@ const struct srv_proto h1_srv_proto = {
     .discard = discard,
     .abort = abort_answer,
     .local = local_addr,
+    .stream = stream_of,
     .close = close_now,
 };
 
@@ -314,7 +320,9 @@ void h1_srv_writable(struct ev_loop *ev, ev_io *io, int revents)
     struct h1_conn *c = io->data;
     struct loop *l = c->c.th->loop;
     (void)revents;
-    if (c->state != H1_S_LIVE) {
+    if (UNLIKELY(c->io.opening)) {
+        h1_srv_open_writable(c);
+    } else if (c->state != H1_S_LIVE) {
         ev_io_stop(ev, io);
     } else if (write_out(c) != 0) {
         end_and_close(c, SRV_CLIENT_GONE);

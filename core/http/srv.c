@@ -41,6 +41,21 @@ const struct addr_ip *srv_local_ip(const struct srv_stream *st)
     return &c->local;
 }
 
+str srv_tls_version(const struct srv_stream *st)
+{
+    return str_z(tls_version(proto(st)->stream(st->conn)));
+}
+
+str srv_tls_cipher(const struct srv_stream *st)
+{
+    return str_z(tls_cipher(proto(st)->stream(st->conn)));
+}
+
+int srv_client_cert(const struct srv_stream *st, struct tls_facts *f)
+{
+    return tls_peer_facts(proto(st)->stream(st->conn), st->arena, f);
+}
+
 int srv_head(struct srv_stream *st, const struct http_res *res, bool end)
 {
     return proto(st)->head(st, res, end);

@@ -14,6 +14,8 @@
 
 struct srv_stream;
 struct srv_conn;
+struct tls_srv;
+struct tls_facts;
 
 enum srv_end { SRV_DONE = 0, /* the answer left whole */
                SRV_CLIENT_GONE, /* closed or reset by the client */
@@ -48,6 +50,7 @@ struct srv_conf {
     const struct srv_events *events;
     void *upper; /* the pipeline's listener object */
     str scheme;
+    const struct tls_srv *tls; /* NULL: plain */
     uint32_t max_header; /* bytes of request line and headers */
     uint32_t max_url;
     uint64_t max_body; /* at most this many body bytes; 413. 0: no limit */
@@ -82,6 +85,12 @@ const struct addr_ip *srv_peer(const struct srv_stream *);
 const struct addr *srv_local(const struct srv_stream *);
 /* The same, IP and port only: asked once per connection. Behind the PROXY protocol: where the client had connected to. */
 const struct addr_ip *srv_local_ip(const struct srv_stream *);
+
+/* The client's certificate, where it showed one and it was accepted; strings in the arena. E_NONE, E_NOMEM. */
+/* "TLSv1.3" and "TLS_AES_128_GCM_SHA256"; p NULL: plain. Constant text. */
+str srv_tls_version(const struct srv_stream *);
+str srv_tls_cipher(const struct srv_stream *);
+int srv_client_cert(const struct srv_stream *, struct tls_facts *);
 
 /* Stages the head. Adds Date, framing and Connection; copies what it needs. end: no body follows. Once per stream; E_PHASE else.
  * Informational heads (100..199, not 101) may come before, any number. */

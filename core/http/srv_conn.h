@@ -5,6 +5,7 @@
 #define HTTP_SRV_CONN_H
 
 #include "http/srv.h"
+#include "net/tls.h"
 
 #define SRV_CONN_MAGIC 0x53434f4eu
 #define SRV_THREAD_MAGIC 0x53544852u
@@ -17,6 +18,7 @@ struct srv_proto {
     void (*discard)(struct srv_stream *);
     void (*abort)(struct srv_stream *);
     void (*local)(struct srv_conn *, struct addr *);
+    const struct stream *(*stream)(const struct srv_conn *);
     void (*close)(struct srv_conn *); /* now; end(SRV_SHUTDOWN) for what is going on */
 };
 

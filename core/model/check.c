@@ -123,3 +123,13 @@ CHECK(check_host)
         return;
     }
 }
+
+CHECK(check_server_name)
+{
+    static const char set[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
+    struct addr_ip ip;
+
+    if (!all_of(n->text, n->text.n, set) && addr_ip_parse(&ip, n->text))
+        scalar_error(d, t, n, "a host name without a port", "is not a server's name");
+}

@@ -23,6 +23,7 @@ CHECK(check_account);
 CHECK(check_sha256);
 CHECK(check_host);
 CHECK(check_via);
+CHECK(check_server_name);
 #undef CHECK
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/node.h"
 #include "model/api.h"
 #include "net/addr.h"
+#include "net/tls.h"
 
 struct text;
 
@@ -29,6 +30,7 @@ struct gw_listener {
     uint8_t proxied; /* off, required, trusted */
     const struct cidr *proxied_from;
     unsigned proxied_from_count;
+    const struct tls_srv_conf *tls; /* NULL: plain. Its positions are nodes */
 };
 
 /* What integrations are told of the client's way here, and which header of a trusted proxy is believed: in the order of the
@@ -86,7 +88,7 @@ struct gw_upstream {
     str id;
     struct gw_target *targets;
     unsigned target_count;
-    bool tls;  /* https: refused by bind while no TLS client exists */
+    const struct tls_cli_conf *tls; /* NULL: plain. Its positions are nodes */
     str authority; /* Host sent when the client's is not kept; empty: the client's Host is passed (named upstreams) */
     int64_t t_connect, t_first_byte, t_total, t_idle, t_write; /* ms; 0: the default */
     int64_t pool_max, pool_idle, pool_idle_ms;
@@ -130,6 +132,7 @@ struct gateway {
     unsigned trusted_count;
     uint8_t forwarded_send, forwarded_read;
     str via; /* our name in Via; empty: none is sent */
+    int64_t ticket_rotation; /* ms */
     str log_level, log_format, log_to;
     str aws_region, aws_account;
     str resolver_servers;

@@ -192,6 +192,7 @@ void load_listeners(struct load *ld)
             l->reuseport = schema_bool(listen_table, l->node, "reuseport");
             override_all(ld, l);
             read_proxied(ld, l);
+            l->tls = load_listener_tls(ld, node_getz(l->node, "tls"), l->text);
             check_listener(ld, gw->listener_count++, at);
         }
     }
@@ -251,6 +252,7 @@ void load_settings(struct load *ld)
     gw->aws_strict = schema_i64(conf_table, gw->root, "limits_mode") == 1;
     read_limits(ld, node_getz(gw->root, "limits"));
     read_timeouts(ld, node_getz(gw->root, "timeouts"));
+    gw->ticket_rotation = schema_i64(tls_table, node_getz(gw->root, "tls"), "ticket_rotation");
     gw->log_level = schema_str(log_table, log, "level");
     gw->log_format = schema_str(log_table, log, "format");
     gw->log_to = schema_str(log_table, log, "to");

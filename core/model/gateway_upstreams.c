@@ -82,6 +82,7 @@ static void read_upstream(struct load *ld, const struct node *n, struct map *ids
     u->hash = node_hash(n);
     read_pool(u, n);
     load_upstream_policy(ld, u, n);
+    u->tls = load_upstream_tls(ld, node_getz(n, "tls"), &u->hash);
     if (targets && targets->type == NODE_LIST) {
         u->targets = LOAD_NEW(ld, struct gw_target, targets->count);
         for (unsigned i = 0; u->targets && i < targets->count; i++)

@@ -48,6 +48,11 @@ void load_subst(struct load *, struct node *, const struct node *skip);
 /* include.c: the main conf with all its includes merged; NULL when it cannot be read. */
 struct node *load_main(struct load *, const char *path);
 
+/* gateway_tls.c: the options at `map`, their files read; NULL: none, or reported. hash takes the
+ * files' content in. */
+const struct tls_srv_conf *load_listener_tls(struct load *, const struct node *map, str name);
+const struct tls_cli_conf *load_upstream_tls(struct load *, const struct node *map, uint64_t *hash);
+
 /* gateway_*.c */
 void load_listeners(struct load *);
 void load_settings(struct load *);

@@ -14,6 +14,10 @@ extern const struct schema forwarded_table[];
 extern const struct schema resolver_table[];
 extern const struct schema log_table[];
 extern const struct schema aws_table[];
+extern const struct schema tls_table[];        /* tls: of the gateway */
+extern const struct schema listen_tls_table[]; /* of a listener */
+extern const struct schema upstream_tls_table[];
+extern const struct schema certificate_table[];
 extern const struct schema upstream_table[]; /* an entry of upstreams: */
 extern const struct schema upstream_timeouts_table[];
 extern const struct schema upstream_pool_table[];

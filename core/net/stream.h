@@ -11,16 +11,28 @@
 
 #include "base/cc.h"
 
+/* Of recv and handshake, beside those of the socket: */
+#define STREAM_CUT   (-EPIPE)          /* the peer ended the connection without ending the stream */
+#define STREAM_PLAIN (-EPROTONOSUPPORT) /* the peer speaks HTTP below ops; it was not answered */
+
 struct stream;
 struct stream_ops {
+    /* 0: through; -EAGAIN: more is to come (stream_held: the socket must become writable); else
+     * failed: what is still received is dropped, nothing can be sent. */
+    int (*handshake)(struct stream *);
     ssize_t (*recv)(struct stream *, void *p, size_t n);
     ssize_t (*sendv)(struct stream *, const struct iovec *v, unsigned n);
+    int (*flush)(struct stream *);     /* writes what ops hold back: 0 all, -EAGAIN, -errno */
     void (*shutdown)(struct stream *); /* no more will be sent */
     void (*close)(struct stream *);
 };
 
 struct stream {
     int fd;
+    bool opening; /* the handshake is going on */
+    bool pending; /* bytes wait in ops that no readiness event will tell of: recv again */
+    bool held;    /* ops hold bytes back that the socket did not take: flush when it is writable */
+    bool cut;     /* to be closed as broken: the peer must not take it for an end */
     const struct stream_ops *ops; /* NULL: plain */
     void *state;                  /* of ops */
 };
@@ -35,6 +47,7 @@ static inline ssize_t stream_recv(struct stream *s, void *p, size_t n)
     return got >= 0 ? got : -errno;
 }
 
+/* Bytes that have left: those behind them are to be given again. */
 static inline ssize_t stream_sendv(struct stream *s, struct iovec *v, unsigned n)
 {
     if (UNLIKELY(s->ops != NULL)) return s->ops->sendv(s, v, n);
@@ -43,6 +56,16 @@ static inline ssize_t stream_sendv(struct stream *s, struct iovec *v, unsigned n
     do sent = n == 1 ? send(s->fd, v->iov_base, v->iov_len, MSG_NOSIGNAL) : sendmsg(s->fd, &m, MSG_NOSIGNAL);
     while (UNLIKELY(sent < 0 && errno == EINTR));
     return sent >= 0 ? sent : -errno;
+}
+
+static inline int stream_handshake(struct stream *s)
+{
+    return s->ops ? s->ops->handshake(s) : 0;
+}
+
+static inline int stream_flush(struct stream *s)
+{
+    return s->held ? s->ops->flush(s) : 0;
 }
 
 static inline void stream_shutdown(struct stream *s)

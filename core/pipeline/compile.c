@@ -72,20 +72,30 @@ static struct upstream *implicit_upstream(struct compiler *c, const struct integ
                    "the integration's URI has no valid authority in stage `%.*s`", STR_ARG(s->name));
         return NULL;
     }
-    if (str_eq(scheme, STR("https"))) {
-        node_error(c->diag, a->tree, in->node, "an http:// URI", "https:// integrations are not supported by this version");
-        return NULL;
-    }
+    static const struct tls_cli_conf verified = {.verify = true};
+    bool tls = str_eq(scheme, STR("https"));
+    g.tls = tls ? &verified : NULL;
     bool has_port = str_chr(*authority, ':') < authority->n && authority->p[authority->n - 1] != ']';
-    t.text = has_port ? *authority : arena_printf(&c->u->arena, "%.*s:80", STR_ARG(*authority));
+    t.text = has_port ? *authority : arena_printf(&c->u->arena, "%.*s:%u", STR_ARG(*authority), tls ? 443 : 80);
     if (addr_split(t.text, &t.host, &t.port, &t.is_ip) != 0) {
         node_error(c->diag, a->tree, in->node, "http://host[:port]/...", "`%.*s` is no host and port", STR_ARG(*authority));
         return NULL;
     }
-    g.id = arena_printf(&c->u->arena, "http://%.*s", STR_ARG(t.text));
+    g.id = arena_printf(&c->u->arena, "%.*s://%.*s", STR_ARG(scheme), STR_ARG(t.text));
     g.authority = *authority;
     g.hash = map_hash(g.id);
     return keep_upstream(c->u, upstream_get(c->p->upstreams, &g, &c->gw->timeouts));
+}
+
+/* A VPC link's URI says https, and its upstream would send in the clear. */
+static void check_link(struct compiler *c, const struct integration *in, str scheme)
+{
+    const struct gw_upstream *g = gateway_upstream(c->gw, in->upstream);
+    const struct node *uri = node_getz(in->node, "uri");
+
+    if (g && !g->tls && str_eq(scheme, STR("https")))
+        node_error(c->diag, c->u->api->tree, uri ? uri : in->node, "an http:// URI, or `tls: {}` at the upstream",
+                   "the URI is https, but the VPC link's upstream `%.*s` speaks no TLS", STR_ARG(in->upstream));
 }
 
 static void bind_upstream(struct compiler *c, struct route_plan *r, const struct stage *s)
@@ -101,6 +111,8 @@ static void bind_upstream(struct compiler *c, struct route_plan *r, const struct
         r->up = named_upstream(c, in->upstream);
         if (r->up && in->vpc_link && integration_authority(in, s, &c->u->arena, &scheme, &r->authority) != 0)
             r->authority = STR_NONE;
+        else if (r->up && in->vpc_link)
+            check_link(c, in, scheme);
         if (r->up && !r->authority.n)
             r->authority = upstream_authority(r->up);
     } else {

@@ -64,6 +64,22 @@ static void answer(struct explain *e, const char *what, enum gw_type type, enum 
     }
 }
 
+static void listener(struct explain *e, const struct gw_listener *l)
+{
+    const struct gateway *gw = e->s->gateway;
+
+    if (!e->json) {
+        line(e, l->tls ? "listener TLS" : "listener", l->text, gw->tree, l->node);
+        return;
+    }
+    json_key(e->out, "listener");
+    json_open(e->out, '{');
+    json_kv(e->out, "id", l->text);
+    json_kv(e->out, "scheme", l->tls ? STR("https") : STR("http"));
+    origin(e, gw->tree, l->node);
+    json_close(e->out, '}');
+}
+
 /* The listeners that the URL's port could mean; all of them when it names none that is there. */
 static void listeners(struct explain *e, str authority)
 {
@@ -81,7 +97,7 @@ static void listeners(struct explain *e, str authority)
             if (pass == 0 && (!port || a.port != port))
                 continue;
             any = true;
-            line(e, "listener", gw->listeners[i].text, gw->tree, gw->listeners[i].node);
+            listener(e, &gw->listeners[i]);
             if (e->json)
                 return;
         }

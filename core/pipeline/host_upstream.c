@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The ABI's table of upstreams: made from a URL at run time, where the conf's policy allows the
  * destination. */
+#include "base/log.h"
 #include "pipeline/host.h"
 #include "pipeline/module.h"
 #include "pipeline/upstream.h"
@@ -8,6 +9,7 @@
 #define DEFINED_MAX    1024
 #define URL_MAX        1024
 #define TIMEOUT_MAX_MS 600000u
+#define CA_MAX         (4u << 20)
 
 /* The policy */
 
@@ -187,19 +189,69 @@ static uint64_t mix(uint64_t h, uint64_t v)
     return (h ^ v) * UINT64_C(1099511628211);
 }
 
-static uint64_t hash_of(const struct sp_upstream_def *d, str target)
+static void tls_said(void *arg, const void *at, bool warning, const char *expected, const char *what)
+{
+    const struct sp_upstream_def *d = arg;
+
+    (void)at, (void)expected;
+    if (!warning)
+        log_error("upstream %.*s of a plugin: %.*s: %s", STR_ARG(d->id), STR_ARG(d->ca_file), what);
+}
+
+/* The whole file; p NULL: unreadable, or larger than any list of authorities. */
+static str read_file(str path, struct arena *a)
+{
+    char *z = arena_strz(a, path), *bytes = z ? arena_bytes(a, CA_MAX) : NULL;
+    FILE *in = bytes ? fopen(z, "re") : NULL;
+    size_t n = in ? fread(bytes, 1, CA_MAX, in) : 0;
+    bool ok = in && !ferror(in) && n < CA_MAX;
+
+    if (in)
+        fclose(in);
+    return ok ? str_n(bytes, n) : STR_NONE;
+}
+
+/* What the definition says of TLS. The context is tried, so that a bad file is told from a lack of memory. */
+static sp_status read_tls(const struct sp_upstream_def *d, struct tls_cli_conf *c, struct arena *a)
+{
+    struct tls_report report = {tls_said, (void *)(uintptr_t)d};
+    struct tls_stats unused;
+
+    *c = (struct tls_cli_conf){.verify = true, .server_name = d->server_name};
+    if (d->server_name.n && !host_ok(d->server_name))
+        return SP_E_ARG;
+    if (d->ca_file.n == 0)
+        return SP_OK;
+    c->ca.bytes = read_file(d->ca_file, a);
+    if (!c->ca.bytes.p)
+        return SP_E_IO;
+    struct tls_cli *trial = tls_cli_new(c, &unused, &report);
+    tls_cli_free(trial);
+    return trial ? SP_OK : SP_E_ARG;
+}
+
+static uint64_t mix_text(uint64_t h, str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        h = mix(h, (unsigned char)s.p[i]);
+    return mix(h, s.n);
+}
+
+static uint64_t hash_of(const struct sp_upstream_def *d, str target, const struct tls_cli_conf *tls)
 {
     uint64_t h = mix(UINT64_C(14695981039346656037), d->connect_timeout_ms);
     h = mix(h, d->first_byte_timeout_ms);
     for (size_t i = 0; i < target.n; i++)
         h = mix(h, (unsigned char)chr_lower(target.p[i]));
+    if (tls)
+        h = mix_text(mix_text(mix(h, 1), tls->server_name), tls->ca.bytes);
     return h;
 }
 
 /* One per plugin, URL and timeouts: the same definition again is the same upstream, under its first
  * id. */
 static sp_status define(struct sp_module *m, const struct sp_upstream_def *d, const struct url *url,
-                        str *id_out)
+                        const struct tls_cli_conf *tls, str *id_out)
 {
     struct module_registry *reg = m->registry;
     bool v6 = str_chr(url->host, ':') < url->host.n;
@@ -208,7 +260,7 @@ static sp_status define(struct sp_module *m, const struct sp_upstream_def *d, co
         snprintf(text, sizeof text, v6 ? "[%.*s]:%u" : "%.*s:%u", STR_ARG(url->host), url->port);
     struct gw_target t = {
         .text = str_n(text, (size_t)n), .host = url->host, .port = url->port, .weight = 1};
-    uint64_t hash = hash_of(d, t.text);
+    uint64_t hash = hash_of(d, t.text, tls);
     for (unsigned i = 0; i < reg->defined_count; i++)
         if (reg->defined[i].module == m && reg->defined[i].hash == hash) {
             *id_out = reg->defined[i].id;
@@ -222,6 +274,7 @@ static sp_status define(struct sp_module *m, const struct sp_upstream_def *d, co
                              .authority = url->authority,
                              .t_connect = d->connect_timeout_ms,
                              .t_first_byte = d->first_byte_timeout_ms,
+                             .tls = tls,
                              .hash = hash};
     const struct gw_timeouts defaults = {.integration = 29000, .write = 30000};
     struct upstream *u = upstream_get(reg->upstreams, &gu, &defaults);
@@ -250,9 +303,14 @@ static sp_status upstream_define(struct sp_module *m, const struct sp_upstream_d
         return rc;
     if (!allowed(m->registry, url.host, url.port))
         return SP_E_DENIED;
-    if (url.tls)
-        return SP_E_UNSUP; /* the client side speaks no TLS yet */
-    return define(m, &def, &url, id_out);
+    struct tls_cli_conf tls;
+    struct arena a;
+    arena_init(&a, NULL);
+    rc = url.tls ? read_tls(&def, &tls, &a) : SP_OK;
+    if (rc == SP_OK)
+        rc = define(m, &def, &url, url.tls ? &tls : NULL, id_out);
+    arena_fini(&a);
+    return rc;
 }
 
 const struct sp_upstream_api host_upstream_api = {

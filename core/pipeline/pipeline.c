@@ -92,6 +92,38 @@ static void collect(void *arg, struct text *out)
         metric_sample(out, "sallyport_client_timeouts_total", (double)timeouts[k], (const char *const[]){"timeout", kinds[k], NULL});
 }
 
+static void handshakes(struct text *out, const char *side, const struct tls_stats *s)
+{
+    const char *name = "sallyport_tls_handshakes_total";
+
+    metric_sample(out, name, (double)s->v12, (const char *const[]){"side", side, "version", "1.2", NULL});
+    metric_sample(out, name, (double)s->v13, (const char *const[]){"side", side, "version", "1.3", NULL});
+}
+
+static void failures(struct text *out, const char *side, const struct tls_stats *s)
+{
+    for (unsigned i = 0; i < TLS_CAUSES; i++)
+        metric_sample(out, "sallyport_tls_failed_handshakes_total", (double)s->failed[i],
+                      (const char *const[]){"side", side, "cause", tls_cause_names[i], NULL});
+}
+
+static void collect_tls(void *arg, struct text *out)
+{
+    const struct pipeline *p = arg;
+    const struct tls_stats *in = &p->tls, *to = upstreams_tls(p->upstreams);
+    const char *resumed = "sallyport_tls_resumed_total";
+
+    metric_head(out, "sallyport_tls_handshakes_total", "counter", "TLS handshakes that went through, by side and version.");
+    handshakes(out, "client", in);
+    handshakes(out, "upstream", to);
+    metric_head(out, resumed, "counter", "Of these, resumed sessions.");
+    metric_sample(out, resumed, (double)in->resumed, (const char *const[]){"side", "client", NULL});
+    metric_sample(out, resumed, (double)to->resumed, (const char *const[]){"side", "upstream", NULL});
+    metric_head(out, "sallyport_tls_failed_handshakes_total", "counter", "TLS handshakes that failed, by side and cause.");
+    failures(out, "client", in);
+    failures(out, "upstream", to);
+}
+
 static void collect_upstreams(void *arg, struct text *out)
 {
     upstreams_metrics(((struct pipeline *)arg)->upstreams, out);
@@ -117,18 +149,19 @@ struct pipeline *pipeline_new(const struct pipeline_conf *conf, struct loop *mai
     p->metrics = metrics_new(MAX_SERIES);
     p->upstreams = upstreams_new(conf->threads);
     p->gate = conn_gate_new();
+    p->tickets = tls_tickets_new();
     p->modules = calloc(1, sizeof(*p->modules));
     if (p->modules && module_registry_init(p->modules, host_tables(conf->version), p->metrics, p->upstreams, conf->version) != 0) {
         free(p->modules);
         p->modules = NULL;
     }
-    if (!p->metrics || !p->upstreams || !p->gate || !p->modules) {
+    if (!p->metrics || !p->upstreams || !p->gate || !p->tickets || !p->modules) {
         pipeline_free(p);
         return NULL;
     }
     register_variables(p);
     define_metrics(p);
-    if (metric_collector(p->metrics, collect, p) != 0 || metric_collector(p->metrics, collect_upstreams, p) != 0) {
+    if (metric_collector(p->metrics, collect, p) != 0 || metric_collector(p->metrics, collect_tls, p) != 0 || metric_collector(p->metrics, collect_upstreams, p) != 0) {
         pipeline_free(p);
         return NULL;
     }
@@ -151,6 +184,7 @@ void pipeline_free(struct pipeline *p)
     if (p->metrics)
         metrics_free(p->metrics);
     conn_gate_unref(p->gate);
+    tls_tickets_free(p->tickets);
     map_fini(&p->confs);
     map_fini(&p->refused);
     host_thread_leave();

@@ -38,6 +38,7 @@ static void round_done(struct publish *pub)
         struct snapshot *old = p->current;
         p->current = pub->s;
         p->published++;
+        tls_tickets_interval(p->tickets, (uint64_t)p->current->gateway->ticket_rotation);
         snapshot_unref(old);
     } else {
         snapshot_unref(pub->s);

@@ -45,17 +45,18 @@ static struct site *build_site(struct snapshot *s, struct diag *d)
     return site_build(s->apis, s->unit_count, s->gateway->tree, d);
 }
 
-static int build_listeners(const struct pipeline *p, struct snapshot *s)
+/* All of them, so that all that is wrong is told. */
+static int build_listeners(struct pipeline *p, struct snapshot *s, struct diag *d)
 {
     const struct gateway *gw = s->gateway;
+    int rc = 0;
 
-    for (unsigned i = 0; i < gw->listener_count; i++) {
-        s->listeners[i] = pl_listener_new(p, gw, &gw->listeners[i]);
-        if (!s->listeners[i])
-            return E_NOMEM;
-        s->listener_count = i + 1;
+    s->listener_count = gw->listener_count;
+    for (unsigned i = 0; i < gw->listener_count && rc != E_NOMEM; i++) {
+        int one = pl_listener_new(p, gw, &gw->listeners[i], d, &s->listeners[i]);
+        rc = one ? one : rc;
     }
-    return 0;
+    return rc;
 }
 
 static int keep_upstreams(struct pipeline *p, struct snapshot *s)
@@ -63,8 +64,6 @@ static int keep_upstreams(struct pipeline *p, struct snapshot *s)
     const struct gateway *gw = s->gateway;
 
     for (unsigned i = 0; i < gw->upstream_count; i++) {
-        if (gw->upstreams[i].tls)
-            continue;
         s->ups[s->up_count] = upstream_get(p->upstreams, &gw->upstreams[i], &gw->timeouts);
         if (!s->ups[s->up_count])
             return E_NOMEM;
@@ -107,11 +106,14 @@ static void build(struct pipeline *p, struct snapshot *s, struct diag *d)
     map_fini(&p->refused);
     map_init(&p->refused, true);
     set_destinations(p, s->gateway, d);
+    bool ok = s->listeners && s->ups && build_listeners(p, s, d) != E_NOMEM;
+    bool tls = true;
     for (unsigned i = 0; i < s->gateway->upstream_count; i++)
-        if (s->gateway->upstreams[i].tls)
-            node_error(d, s->gateway->tree, s->gateway->upstreams[i].node, "http targets", "TLS to upstreams is not supported by this version");
+        tls = pl_upstream_tls_ok(s->gateway, &s->gateway->upstreams[i], d) && tls;
+    if (!tls)
+        return; /* routes would tell the same of it again */
     s->entries = entries_build(p, s->gateway, p->current ? p->current->entries : NULL, d);
-    if (!s->entries || !s->units || !s->listeners || !s->ups || keep_upstreams(p, s) != 0 || build_listeners(p, s) != 0) {
+    if (!ok || !s->entries || !s->units || keep_upstreams(p, s) != 0) {
         if (d->errors == before)
             diag_error(d, (struct diag_at){0}, "", NULL, "out of memory");
         return;

@@ -4,6 +4,7 @@
 #define PIPELINE_THREAD_H
 
 #include "http/srv.h"
+#include "net/tls.h"
 #include "pipeline/plan.h"
 
 struct hook_ref;
@@ -48,6 +49,7 @@ struct pl_listener {
     uint8_t forwarded_send, forwarded_read; /* enum gw_send, gw_read */
     str via; /* empty: none is sent */
     char *memory; /* of the strings */
+    struct tls_srv *tls; /* conf.tls, owned */
 };
 void pl_listener_unref(struct pl_listener *);
 struct conn_gate *conn_gate_new(void); /* NULL: out of memory */
@@ -73,6 +75,8 @@ struct pipeline {
     struct map confs;   /* live struct conf_obj by their keys */
     struct map refused; /* keys of confs that this build's plugins have refused: told once, not at every place */
     struct publish *publishing;
+    struct tls_tickets *tickets; /* outlive every conf */
+    struct tls_stats tls;        /* of the listeners */
     uint32_t m_requests, m_latency, m_integration, m_misuse, m_shadow, m_allowed;
     _Atomic unsigned units_live;
     uint64_t published;

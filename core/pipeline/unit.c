@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* References to units, snapshots and listeners; the last one sends the object home to the main thread. */
 #include "model/route.h"
+#include "model/schema.h"
 #include "pipeline/exchange.h"
 #include "pipeline/snapshot.h"
 #include "pipeline/thread.h"
@@ -80,6 +81,7 @@ void pl_listener_unref(struct pl_listener *l)
         return;
     conn_gate_unref(l->own);
     conn_gate_unref(l->all);
+    tls_srv_free(l->tls);
     free(l->memory);
     free(l->trusted);
     free(l);
@@ -139,8 +141,38 @@ static uint32_t bounded(int64_t v)
     return v < 0 ? 0 : v > UINT32_MAX ? UINT32_MAX : (uint32_t)v;
 }
 
-struct pl_listener *pl_listener_new(const struct pipeline *p, const struct gateway *gw, const struct gw_listener *g)
+struct pl_said {
+    const struct gateway *gw;
+    struct diag *diag;
+};
+
+static void tls_said(void *arg, const void *at, bool warning, const char *expected, const char *what)
 {
+    const struct pl_said *s = arg;
+
+    if (warning)
+        node_warn(s->diag, s->gw->tree, at, expected, "%s", what);
+    else if (at)
+        node_error(s->diag, s->gw->tree, at, expected, "%s", what);
+    else
+        diag_error(s->diag, (struct diag_at){0}, "", expected, "%s", what);
+}
+
+bool pl_upstream_tls_ok(const struct gateway *gw, const struct gw_upstream *g, struct diag *d)
+{
+    struct pl_said said = {gw, d};
+    struct tls_report report = {tls_said, &said};
+    struct tls_stats unused;
+    struct tls_cli *c = g->tls ? tls_cli_new(g->tls, &unused, &report) : NULL;
+
+    tls_cli_free(c);
+    return c || !g->tls;
+}
+
+int pl_listener_new(struct pipeline *p, const struct gateway *gw, const struct gw_listener *g, struct diag *d, struct pl_listener **out)
+{
+    struct pl_said said = {gw, d};
+    struct tls_report report = {tls_said, &said};
     struct pl_listener *l = calloc(1, sizeof(*l));
     char *memory = malloc(g->text.n + g->name.n + gw->via.n + 2);
     struct cidr *trusted = calloc(gw->trusted_count + g->proxied_from_count + 1, sizeof(*trusted));
@@ -148,7 +180,11 @@ struct pl_listener *pl_listener_new(const struct pipeline *p, const struct gatew
 
     if (!l || !memory || !trusted || !own) {
         free(l), free(memory), free(trusted), conn_gate_unref(own);
-        return NULL;
+        return E_NOMEM;
+    }
+    if (g->tls && !(l->tls = tls_srv_new(g->tls, p->tickets, &p->tls, &report))) {
+        free(l), free(memory), free(trusted), conn_gate_unref(own);
+        return E_CONF;
     }
     memcpy(memory, g->text.p, g->text.n);
     memcpy(memory + g->text.n, g->name.p, g->name.n);
@@ -172,7 +208,8 @@ struct pl_listener *pl_listener_new(const struct pipeline *p, const struct gatew
     l->conf = (struct srv_conf){
         .events = &exchange_events,
         .upper = l,
-        .scheme = STR("http"),
+        .scheme = l->tls ? STR("https") : STR("http"),
+        .tls = l->tls,
         .max_header = bounded(g->limits.header_block),
         .max_url = bounded(g->limits.url),
         .max_body = (uint64_t)g->limits.body,
@@ -190,5 +227,6 @@ struct pl_listener *pl_listener_new(const struct pipeline *p, const struct gatew
         .proxied_from = trusted + gw->trusted_count,
         .proxied_from_count = g->proxied_from_count,
     };
-    return l;
+    *out = l;
+    return 0;
 }

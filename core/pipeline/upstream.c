@@ -20,6 +20,7 @@ struct upstreams *upstreams_new(unsigned threads)
 static void upstream_destroy(struct upstream *u)
 {
     u->magic = 0;
+    tls_cli_free(u->tls);
     arena_fini(&u->arena);
     free(u);
 }
@@ -139,7 +140,7 @@ static struct upstream *upstream_new(struct upstreams *all, const struct gw_upst
         gu->balance.kind == BALANCE_LEAST_CONNECTIONS || gu->balance.kind == BALANCE_RANDOM_TWO;
     u->ejection = gu->ejection.time ? gu->ejection : default_ejection;
     u->retries = gu->retries.attempts ? gu->retries : default_retries;
-    if (fill(u, gu))
+    if (fill(u, gu) && (!gu->tls || (u->tls = tls_cli_new(gu->tls, &all->tls, NULL))))
         return u;
     upstream_destroy(u);
     return NULL;
@@ -201,6 +202,11 @@ struct upstream *upstream_get(struct upstreams *all, const struct gw_upstream *g
     }
     pthread_mutex_unlock(&all->lock);
     return u;
+}
+
+const struct tls_stats *upstreams_tls(const struct upstreams *all)
+{
+    return &all->tls;
 }
 
 struct upstream *upstream_find(struct upstreams *all, str id)

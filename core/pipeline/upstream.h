@@ -7,6 +7,7 @@
 #include "http/cli.h"
 #include "model/gateway.h"
 #include "net/resolve.h"
+#include "net/tls.h"
 
 struct upstream;
 struct upstreams; /* the registry of the process */
@@ -15,6 +16,7 @@ struct upstreams *upstreams_new(unsigned threads) MUST_USE;
 void upstreams_free(struct upstreams *);
 /* Main thread. The live one with the same id and hash, or a new one; one reference, the caller's. NULL: out of memory. */
 struct upstream *upstream_get(struct upstreams *, const struct gw_upstream *, const struct gw_timeouts *defaults) MUST_USE;
+const struct tls_stats *upstreams_tls(const struct upstreams *);
 struct upstream *upstream_ref(struct upstream *);
 /* Any thread; the last reference posts to every thread that has pools: idle connections close, then the last of them frees it. */
 void upstream_unref(struct upstream *);

@@ -76,6 +76,7 @@ struct upstream {
     _Atomic uint64_t queued, queue_late; /* upstream_queue.c: now in line; whose time was up */
     _Atomic uint64_t full;               /* picks that only full pools kept from a target */
     bool counts;                         /* the balance looks at the open calls of all threads */
+    struct tls_cli *tls; /* NULL: plain */
     struct up_target *targets;
     unsigned target_count;
     bool names;        /* some targets are */
@@ -171,6 +172,7 @@ struct upstreams_thread {
 struct upstreams {
     pthread_mutex_t lock; /* guards what is marked above and by_id; a leaf lock but for mbox_post */
     struct map by_id;     /* newest struct upstream of each id */
+    struct tls_stats tls; /* handshakes of all */
     unsigned threads;
     struct upstreams_thread thread[LOOP_MAX];
 };

@@ -94,7 +94,12 @@ void up_local_free(struct up_local *l)
 /* Every pool of an upstream's connections is made here. */
 struct cli_pool *up_pool_new(struct up_addr *a, const struct addr *to, const struct cli_conf *conf)
 {
-    return cli_pool_new(a->seat->local->loop, to, conf);
+    const struct upstream *u = a->seat->local->u;
+    struct cli_pool *p = cli_pool_new(a->seat->local->loop, to, conf);
+
+    if (p && u->tls)
+        cli_pool_tls(p, u->tls, a->peer->t->host);
+    return p;
 }
 
 static struct cli_pool *pool_of(struct up_local *l, struct up_addr *a)

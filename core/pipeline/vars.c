@@ -9,14 +9,18 @@
 enum {
     V_ACCOUNT = 0, V_API, V_DEPLOYMENT, V_DOMAIN, V_PREFIX, V_ERR_MSG, V_ERR_STRING, V_ERR_TYPE, V_EXTENDED, V_METHOD, V_IP, V_AGENT,
     V_INT_LATENCY, V_INT_STATUS, V_INT_STATUS2, V_PATH, V_PROTOCOL, V_REQUEST_ID, V_TIME, V_EPOCH, V_RES_PATH, V_LATENCY, V_LENGTH,
-    V_ROUTE_KEY, V_STAGE, V_STATUS
+    V_ROUTE_KEY, V_STAGE, V_STATUS, V_CERT_PEM, V_CERT_SUBJECT, V_CERT_ISSUER, V_CERT_SERIAL, V_CERT_FROM, V_CERT_TO,
+    V_TLS_VERSION, V_TLS_CIPHER
 };
 
 const char *const var_builtin_names[] = {
     "accountId", "apiId", "deploymentId", "domainName", "domainPrefix", "error.message", "error.messageString", "error.responseType",
     "extendedRequestId", "httpMethod", "identity.sourceIp", "identity.userAgent", "integrationLatency", "integrationStatus",
     "integration.status", "path", "protocol", "requestId", "requestTime", "requestTimeEpoch", "resourcePath", "responseLatency",
-    "responseLength", "routeKey", "stage", "status", NULL};
+    "responseLength", "routeKey", "stage", "status",
+    "identity.clientCert.clientCertPem", "identity.clientCert.subjectDN", "identity.clientCert.issuerDN",
+    "identity.clientCert.serialNumber", "identity.clientCert.validity.notBefore", "identity.clientCert.validity.notAfter",
+    "tlsVersion", "cipherSuite", NULL};
 
 static bool put_str(struct sp_value *out, str s)
 {
@@ -107,6 +111,29 @@ static bool timing(struct exchange *x, unsigned v, struct sp_value *out)
     return put_int(out, (int64_t)((x->t_int_head - x->t_int_begin) / 1000000));
 }
 
+/* Of mutual TLS. */
+static str client_cert(struct exchange *x, unsigned v)
+{
+    struct tls_facts f;
+
+    if (srv_client_cert(x->st, &f) != 0)
+        return STR_NONE;
+    switch (v) {
+    case V_CERT_PEM:
+        return f.pem;
+    case V_CERT_SUBJECT:
+        return f.subject;
+    case V_CERT_ISSUER:
+        return f.issuer;
+    case V_CERT_SERIAL:
+        return f.serial;
+    case V_CERT_FROM:
+        return f.not_before;
+    default:
+        return f.not_after;
+    }
+}
+
 static bool builtin(struct exchange *x, unsigned v, struct sp_value *out)
 {
     const struct api_method *m = x->route->method;
@@ -160,6 +187,17 @@ static bool builtin(struct exchange *x, unsigned v, struct sp_value *out)
         return put_str(out, route_key(x));
     case V_STAGE:
         return put_str(out, x->stage ? x->stage->stage->name : STR_NONE);
+    case V_CERT_PEM:
+    case V_CERT_SUBJECT:
+    case V_CERT_ISSUER:
+    case V_CERT_SERIAL:
+    case V_CERT_FROM:
+    case V_CERT_TO:
+        return put_str(out, client_cert(x, v));
+    case V_TLS_VERSION:
+        return put_str(out, srv_tls_version(x->st));
+    case V_TLS_CIPHER:
+        return put_str(out, srv_tls_cipher(x->st));
     case V_STATUS:
         return x->res_ready ? put_int(out, x->res.status) : put_str(out, STR_NONE);
     default:

@@ -191,11 +191,6 @@ def test_authorizer_that_nobody_provides_closes_the_gate(make):
     assert any("authorizer" in l.lower() for l in lines), lines
 
 
-def test_https_integration_is_refused_in_this_version(make):
-    lines = refused(make, UP, [doc_api("p", {"/x": {"get": operation("https://example.test/")}})])
-    assert any("https" in l for l in lines), lines
-
-
 def test_errors_of_all_files_come_in_one_pass(make):
     conf = dict(UP, thraeds=1, limits={"body": "lots"})
     lines = refused(make, conf, [plain_api("p", "nobody"), dict(plain_api("q", "up"), stgaes={})])

@@ -28,6 +28,19 @@ class Conn:
     def raw(self):
         return bytes(self.stream.raw)
 
+    def secure(self, ctx):
+        """TLS from here on."""
+        self.sock.settimeout(LIMIT)
+        self.sock = self.stream.sock = ctx.wrap_socket(self.sock, server_side=True)
+
+    def bye(self):
+        """close_notify, without waiting for the other side's."""
+        self.sock.setblocking(False)
+        try:
+            self.sock.unwrap()
+        except OSError:
+            pass
+
     def read_request(self, sink=None):
         msg = self.stream.read_request_head()
         self.stream.read_body(msg, sink)
@@ -94,6 +107,11 @@ def signal(event):
     return lambda _: event.set()
 
 
+def bye():
+    """Ends TLS as it should be ended."""
+    return lambda c: c.bye()
+
+
 def hang():
     """Says nothing until the peer closes."""
     return lambda c: c.drain()
@@ -128,8 +146,9 @@ def named(name):
 class Backend:
     """handler(request) -> bytes of the answer; serve(conn): the whole conversation; script: steps, or steps per connection."""
 
-    def __init__(self, handler=ok, script=None, serve=None, rcvbuf=None, sndbuf=None, host="127.0.0.1", port=0):
+    def __init__(self, handler=ok, script=None, serve=None, rcvbuf=None, sndbuf=None, host="127.0.0.1", port=0, tls=None):
         self.handler, self.script, self.serve = handler, script, serve
+        self.tls = tls  # an ssl.SSLContext
         self.sndbuf = sndbuf
         self.listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         if rcvbuf:
@@ -177,6 +196,8 @@ class Backend:
 
     def run(self, conn):
         try:
+            if self.tls:
+                conn.secure(self.tls)
             if self.serve:
                 self.serve(conn)
             elif self.script is not None:

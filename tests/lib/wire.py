@@ -2,6 +2,7 @@
 """HTTP/1 as bytes on a socket, read strictly: what is not RFC 9112 raises WireError."""
 import re
 import socket
+import ssl
 import time
 
 TOKEN = re.compile(rb"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$")
@@ -98,7 +99,7 @@ class Stream:
             data = self.sock.recv(size)
         except socket.timeout:
             raise Timeout("nothing came within %gs; so far %r" % (self.timeout, bytes(self.buf[:200])))
-        except ConnectionError:
+        except (ConnectionError, ssl.SSLEOFError):  # TLS cut short is like a reset
             data = b""
         if not data:
             self.ended = True

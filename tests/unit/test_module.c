@@ -383,7 +383,7 @@ static void test_upstreams(void **state)
                 {"http://xexample.org", SP_E_DENIED},
                 {"http://10.0.0.1", SP_E_DENIED},
                 {"http://api.example.com", SP_E_DENIED},
-                {"https://api.example.com:8443", SP_E_UNSUP},
+                {"https://api.example.com", SP_E_DENIED},
                 {"ftp://127.0.0.1", SP_E_UNSUP},
                 {"127.0.0.1:9", SP_E_ARG},
                 {"http://", SP_E_ARG},
@@ -399,6 +399,23 @@ static void test_upstreams(void **state)
             print_error("%s: %d, want %d\n", urls[i].url, rc, urls[i].want);
         assert_int_equal(rc, urls[i].want);
     }
+    struct sp_upstream_def tls = {
+        .size = sizeof tls, .id = STR("tls"), .url = STR("https://api.example.com:8443/x")};
+    assert_int_equal(host_upstream_api.define(m, &tls, &b), SP_OK);
+    assert_str(b, "good.tls");
+    tls.id = STR("tls2");
+    assert_int_equal(host_upstream_api.define(m, &tls, &b), SP_OK);
+    assert_str(b, "good.tls"); /* the same definition */
+    tls.server_name = STR("other.example.com");
+    assert_int_equal(host_upstream_api.define(m, &tls, &b), SP_OK);
+    assert_str(b, "good.tls2");
+    tls.server_name = STR("a b");
+    assert_int_equal(host_upstream_api.define(m, &tls, &b), SP_E_ARG);
+    tls.server_name = STR("");
+    tls.ca_file = STR("/no/such/file.pem");
+    assert_int_equal(host_upstream_api.define(m, &tls, &b), SP_E_IO);
+    tls.ca_file = STR("/dev/null");
+    assert_int_equal(host_upstream_api.define(m, &tls, &b), SP_E_ARG);
     assert_int_equal(define("UPPER", "http://127.0.0.1:9", &b), SP_E_ARG);
     assert_int_equal(define("", "http://127.0.0.1:9", &b), SP_E_ARG);
 
