@@ -275,7 +275,22 @@ static void missing_file(void **state)
     bed_fini(&b);
 }
 
-/* What packages install, and the conf that shows every option, load without a word. */
+/* How many of the messages are about the example key, which is no secret and as readable as git makes it. */
+static unsigned about_the_key(struct diag *d)
+{
+    static const char said[] = "everybody can read the key";
+    unsigned n = 0;
+
+    for (str t = diag_text(d); t.p; n++) {
+        size_t at = str_find(t, STR(said));
+        if (at == t.n)
+            break;
+        t = str_drop(t, at + sizeof(said) - 1);
+    }
+    return n;
+}
+
+/* What packages install, and the conf that shows every option, load without a word of the conf. */
 static void shipped(void **state)
 {
     static const char *const names[] = {"conf/sallyport.yaml", "conf/sallyport.full.yaml",
@@ -291,7 +306,7 @@ static void shipped(void **state)
         diag_init(&d);
         snprintf(path, sizeof(path), "%s/%s", top ? top : ".", names[i]);
         gw = gateway_load(path, &d);
-        if (!gw || d.count)
+        if (!gw || d.count != about_the_key(&d))
             fail_msg("%.*s", STR_ARG(diag_text(&d)));
         gateway_free(gw);
         diag_fini(&d);
