@@ -2,8 +2,9 @@
 /* Log of the program: any thread composes its line in a slot of a bounded ring, one thread writes
  * the slots out.
  *
- * The ring is Vyukov's bounded queue: a slot's sequence says whose turn it is. A writer that sleeps
- * is woken by the first line behind its back; `sleeping` and the slots are sequentially consistent,
+ * The ring is Vyukov's bounded queue: a slot's sequence says whose turn it is. It is kept less the
+ * slot's index, so that a new ring is all zeros, and costs no memory before lines are in it. A
+ * writer that sleeps is woken by the first line behind its back; `sleeping` and the slots are sequentially consistent,
  * so that no line waits unseen. */
 #include "base/log.h"
 
@@ -26,7 +27,7 @@
 #define NAME_LEN 32u
 
 struct log_slot {
-    _Atomic uint64_t turn; /* == position: free; == position + 1: filled */
+    _Atomic uint64_t turn; /* plus the index == position: free; == position + 1: filled */
     uint32_t n;
     char line[LOG_LINE_MAX];
 };
@@ -119,13 +120,23 @@ static struct log_slot *slot_of(uint64_t position)
     return &lg.ring[position & (RING - 1)];
 }
 
+static uint64_t turn_of(const struct log_slot *s, uint64_t position)
+{
+    return atomic_load(&s->turn) + (position & (RING - 1));
+}
+
+static void set_turn(struct log_slot *s, uint64_t position, uint64_t turn)
+{
+    atomic_store(&s->turn, turn - (position & (RING - 1)));
+}
+
 /* Takes the next free slot; NULL when the ring is full. */
 static struct log_slot *reserve(uint64_t *position)
 {
     uint64_t at = atomic_load_explicit(&lg.head, memory_order_relaxed);
     for (;;) {
         struct log_slot *s = slot_of(at);
-        int64_t ahead = (int64_t)(atomic_load_explicit(&s->turn, memory_order_acquire) - at);
+        int64_t ahead = (int64_t)(turn_of(s, at) - at);
         if (ahead < 0)
             return NULL;
         if (ahead > 0) {
@@ -140,7 +151,7 @@ static struct log_slot *reserve(uint64_t *position)
 
 static void publish(struct log_slot *s, uint64_t position)
 {
-    atomic_store(&s->turn, position + 1);
+    set_turn(s, position, position + 1);
     if (atomic_load(&lg.sleeping) && atomic_exchange(&lg.sleeping, false))
         sem_post(&lg.wake);
 }
@@ -249,12 +260,12 @@ static unsigned collect(size_t *n)
     *n = 0;
     for (;;) {
         struct log_slot *s = slot_of(lg.tail);
-        if (atomic_load(&s->turn) != lg.tail + 1 || *n + s->n > sizeof lg.batch)
+        if (turn_of(s, lg.tail) != lg.tail + 1 || *n + s->n > sizeof lg.batch)
             return lines;
         memcpy(lg.batch + *n, s->line, s->n);
         *n += s->n;
         lines++;
-        atomic_store_explicit(&s->turn, lg.tail + RING, memory_order_release);
+        set_turn(s, lg.tail, lg.tail + RING);
         lg.tail++;
     }
 }
@@ -294,7 +305,7 @@ static void *writer(void *arg)
     while (!atomic_load(&lg.ending)) {
         drain();
         atomic_store(&lg.sleeping, true);
-        bool idle = atomic_load(&slot_of(lg.tail)->turn) != lg.tail + 1 &&
+        bool idle = turn_of(slot_of(lg.tail), lg.tail) != lg.tail + 1 &&
                     !atomic_load(&lg.ending) && atomic_load(&lg.next_fd) < 0;
         if (idle) {
             while (sem_wait(&lg.wake) != 0 && errno == EINTR)
@@ -354,8 +365,8 @@ static int prepare(void)
         lg.ring = calloc(RING, sizeof *lg.ring);
     if (!lg.ring)
         return E_NOMEM;
-    for (uint64_t i = 0; i < RING; i++)
-        atomic_store(&lg.ring[i].turn, i);
+    for (uint64_t i = 0; i < RING && i < atomic_load(&lg.head); i++)
+        atomic_store(&lg.ring[i].turn, 0);
     atomic_store(&lg.head, 0);
     lg.tail = 0;
     if (!lg.forks && pthread_atfork(NULL, NULL, in_child) != 0)

@@ -36,8 +36,9 @@ static void on_ready(struct ev_loop *ev, ev_io *io, int revents)
     (void)revents;
     for (unsigned i = 0; i < BATCH && !l->paused; i++) {
         struct addr peer;
-        if (l->may && !l->may(l)) break;
+        if (l->enter && !l->enter(l)) break;
         int fd = sock_accept(l->fd, &peer);
+        if (fd < 0 && l->enter) l->leave(l);
         if (fd == -EAGAIN) break;
         if (fd >= 0) {
             count(&l->accepted);

@@ -15,7 +15,8 @@ struct listener {
     struct timer retry; /* descriptors ran out: accept again a little later */
     int fd;
     listener_fn fn;
-    bool (*may)(struct listener *); /* asked before each accept; NULL: yes. May pause the listener */
+    bool (*enter)(struct listener *); /* asked before each accept, takes a place; NULL: yes. May pause the listener */
+    void (*leave)(struct listener *); /* nobody came: gives the place back; fn does so itself. Set where enter is */
     void *arg;
     bool paused;
     uint64_t said_ms; /* the shortage, in the log */

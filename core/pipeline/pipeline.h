@@ -49,11 +49,13 @@ const struct snapshot *pipeline_current(const struct pipeline *); /* NULL before
 /* On the thread, before its first publish / after its last connection has gone. */
 int pipeline_thread_start(struct pipeline *, struct loop *) MUST_USE;
 void pipeline_thread_stop(struct pipeline *, struct loop *);
-/* An accepted connection of the listener with that canonical address (gw_listener.text). Owns fd. Closes it when the listener is gone. */
+/* limits.connections: takes a place at the listener with that canonical address (gw_listener.text), before the accept, so that threads
+ * that accept in the same instant stay within the limit. False: there is none. Else pipeline_leave() follows in the same callback, also when
+ * a connection has taken the place over. */
+bool pipeline_enter(struct loop *, str listener);
+void pipeline_leave(struct loop *);
+/* An accepted connection. Owns fd. Closes it when the listener is gone. */
 void pipeline_accept(struct loop *, str listener, int fd, const struct addr *peer);
-/* limits.connections: is there room for one more at that listener? Asked before the accept, by every thread on its own: threads that accept
- * in the same instant can go over the limit, by at most one each. */
-bool pipeline_room(struct loop *, str listener);
 unsigned pipeline_listener_open(const struct pipeline *, str listener); /* connections open now; main thread */
 /* Of the thread: answers say `Connection: close` from now on; how many connections are left; how many exchanges run; close all. */
 void pipeline_thread_drain(struct loop *);

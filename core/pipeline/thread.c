@@ -86,12 +86,48 @@ static struct pl_listener *find_listener(const struct snapshot *s, str text)
     return NULL;
 }
 
-bool pipeline_room(struct loop *l, str listener)
+static bool take(struct conn_gate *g, uint32_t max)
 {
-    const struct pl_listener *pl = find_listener(pl_thread_of(l)->snap, listener);
+    unsigned open = atomic_load_explicit(&g->open, memory_order_relaxed);
 
-    return !pl || (atomic_load_explicit(&pl->own->open, memory_order_relaxed) < pl->max_own &&
-                   atomic_load_explicit(&pl->all->open, memory_order_relaxed) < pl->max_all);
+    do
+        if (open >= max)
+            return false;
+    while (!atomic_compare_exchange_weak_explicit(&g->open, &open, open + 1, memory_order_relaxed, memory_order_relaxed));
+    return true;
+}
+
+static void give_back(struct conn_gate *g)
+{
+    atomic_fetch_sub_explicit(&g->open, 1, memory_order_relaxed);
+}
+
+bool pipeline_enter(struct loop *l, str listener)
+{
+    struct pl_thread *pt = pl_thread_of(l);
+    const struct pl_listener *pl = find_listener(pt->snap, listener);
+
+    if (!pl)
+        return true;
+    if (!take(pl->own, pl->max_own))
+        return false;
+    if (!take(pl->all, pl->max_all)) {
+        give_back(pl->own);
+        return false;
+    }
+    pt->entered = pl;
+    return true;
+}
+
+void pipeline_leave(struct loop *l)
+{
+    struct pl_thread *pt = pl_thread_of(l);
+
+    if (!pt->entered)
+        return;
+    give_back(pt->entered->own);
+    give_back(pt->entered->all);
+    pt->entered = NULL;
 }
 
 unsigned pipeline_listener_open(const struct pipeline *p, str listener)

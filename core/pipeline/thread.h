@@ -27,6 +27,7 @@ struct pl_thread {
     struct srv_thread *srv;
     struct breadcrumb crumb;
     struct list module_ops; /* struct xop without an exchange */
+    const struct pl_listener *entered; /* has a place for the connection that is being accepted */
     _Atomic unsigned exchanges; /* written by this thread only */
     /* Written by this thread, read anywhere (relaxed). */
     _Atomic uint64_t requests, no_api, misuse, token_gone;

@@ -3,6 +3,7 @@
 #include "model/route.h"
 #include "model/schema.h"
 #include "pipeline/exchange.h"
+#include "pipeline/self.h"
 #include "pipeline/snapshot.h"
 #include "pipeline/thread.h"
 
@@ -121,8 +122,13 @@ static struct conn_gate *gate_of(const struct pipeline *p, str text)
 static void listener_ref_conf(const struct srv_conf *c)
 {
     struct pl_listener *l = (struct pl_listener *)c->upper;
+    struct pl_thread *pt = pl_self();
 
     atomic_fetch_add_explicit(&l->refs, 1, memory_order_relaxed);
+    if (pt->entered == l) { /* the accept has taken a place already */
+        pt->entered = NULL;
+        return;
+    }
     atomic_fetch_add_explicit(&l->own->open, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&l->all->open, 1, memory_order_relaxed);
 }

@@ -20,8 +20,9 @@ static void on_gate(struct loop *l, struct timer *timer)
     LIST_EACH_SAFE(&t->gated, it)
     {
         struct wsocket *s = LIST_ITEM(it, struct wsocket, gated);
-        if (!pipeline_room(l, str_z(s->owner->text)))
+        if (!pipeline_enter(l, str_z(s->owner->text)))
             continue;
+        pipeline_leave(l);
         list_del(&s->gated);
         listener_pause(&s->l, false);
     }
@@ -30,11 +31,11 @@ static void on_gate(struct loop *l, struct timer *timer)
 }
 
 /* limits.connections: the rest waits in the kernel's queue, and the thread looks again a little later. */
-static bool may_accept(struct listener *l)
+static bool enter(struct listener *l)
 {
     struct wsocket *s = l->arg;
     struct wthread *t = s->thread;
-    if (pipeline_room(l->loop, str_z(s->owner->text)))
+    if (pipeline_enter(l->loop, str_z(s->owner->text)))
         return true;
     list_push(&t->gated, &s->gated);
     __atomic_store_n(&s->limited, s->limited + 1, __ATOMIC_RELAXED);
@@ -44,10 +45,16 @@ static bool may_accept(struct listener *l)
     return false;
 }
 
+static void leave(struct listener *l)
+{
+    pipeline_leave(l->loop);
+}
+
 static void on_accept(struct listener *l, int fd, const struct addr *peer)
 {
     struct wsocket *s = l->arg;
     pipeline_accept(l->loop, str_z(s->owner->text), fd, peer);
+    leave(l);
 }
 
 void worker_gate_init(struct wthread *t)
@@ -67,7 +74,8 @@ static void socket_start(struct wthread *t, struct wlistener *wl)
 {
     struct wsocket *s = &wl->sockets[t->id - 1];
     listener_start(&s->l, t->loop, wl->fds[wl->nfds > 1 ? t->id - 1 : 0], on_accept, s);
-    s->l.may = may_accept;
+    s->l.enter = enter;
+    s->l.leave = leave;
     s->on = true;
 }
 
