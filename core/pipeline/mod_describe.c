@@ -69,11 +69,13 @@ static void options_text(const struct sp_option *o, unsigned depth, struct text 
 static void describe_text(const struct sp_module *m, const char *prefix, struct text *t)
 {
     const struct sp_plugin *d = &m->desc;
+    char sum[65];
+    module_sha256(m, sum);
     text_printf(t, "%s %s%s%s\n", d->name, d->version, d->summary ? ": " : "",
                 or_empty(d->summary));
     text_printf(t, "file: %s%s\nsha256: %s\nabi: %u.%u\n", m->path,
                 module_stale(m) ? " (changed on disk: an upgrade loads the new one)" : "",
-                m->sha256, d->abi_major, d->abi_minor);
+                sum, d->abi_major, d->abi_minor);
     if (d->flags & SP_PLUGIN_GUARD)
         text_addz(t, "guard: yes (on_error: allow and on_crash: skip are refused)\n");
     text_addz(t, "hooks:");
@@ -133,14 +135,15 @@ static void options_json(const struct sp_module *m, struct text *t)
 static void describe_json(const struct sp_module *m, const char *prefix, struct text *t)
 {
     const struct sp_plugin *d = &m->desc;
-    char abi[32];
+    char abi[32], sum[65];
+    module_sha256(m, sum);
     snprintf(abi, sizeof abi, "%u.%u", d->abi_major, d->abi_minor);
     json_open(t, '{');
     json_kv(t, "name", str_z(d->name));
     json_kv(t, "version", str_z(d->version));
     json_kv(t, "summary", str_z(or_empty(d->summary)));
     json_kv(t, "file", str_z(m->path));
-    json_kv(t, "sha256", str_z(m->sha256));
+    json_kv(t, "sha256", str_z(sum));
     json_kv(t, "abi", str_z(abi));
     json_key(t, "stale");
     json_bool(t, module_stale(m));

@@ -12,8 +12,8 @@
 /* Fills problem and advice, ok false; returns E_CONF. advice may be NULL. */
 int mod_refuse(struct module_report *, const char *advice, const char *fmt, ...) PRINTF(3, 4);
 
-/* mod_file.c: what can be said of the file before any of its code runs. Fills dev, ino, mtime of m
- * and the report's sha256. 0 or E_CONF. */
+/* mod_file.c: what can be said of the file before any of its code runs. Fills dev, ino, mtime of m,
+ * and sha256 when it is pinned. 0 or E_CONF. */
 int mod_file_check(struct sp_module *m, const char *path, str pin, struct module_report *);
 /* Is the file at m->path still the one that was looked at? */
 bool mod_file_same(const struct sp_module *m);

@@ -126,10 +126,13 @@ static struct sp_module *use_loaded(const struct ask *a, struct sp_module *m, co
                    m->desc.name, m->path, path);
         return NULL;
     }
-    if (!str_empty(pin) && !str_ieq(pin, str_z(m->sha256))) {
+    char sum[65] = "";
+    if (!str_empty(pin))
+        module_sha256(m, sum);
+    if (!str_empty(pin) && !str_ieq(pin, str_z(sum))) {
         node_error(a->diag, a->tree, a->at, NULL,
                    "the plugin '%s' was loaded with the SHA-256 sum %s; the conf pins %.*s",
-                   m->desc.name, m->sha256, STR_ARG(str_take(pin, 80)));
+                   m->desc.name, sum[0] ? sum : "of a file that has changed since", STR_ARG(str_take(pin, 80)));
         return NULL;
     }
     return m;

@@ -34,7 +34,7 @@ struct sp_module { /* the ABI's opaque module */
     dev_t dev;
     ino_t ino;
     struct timespec mtime;
-    char sha256[65]; /* lower-case hex */
+    char sha256[65]; /* lower-case hex; empty: nobody has pinned it */
     void *state;
     void *thread_state[LOOP_MAX]; /* by loop id; written by its thread before a snapshot using it is published there */
     bool thread_started[LOOP_MAX];
@@ -85,7 +85,6 @@ struct module_report {
     unsigned abi_major, abi_minor, need_minor;
     char problem[512]; /* "built for ABI 1.0; this host speaks 0.1" */
     char advice[512];  /* "rebuild it against sallyport-dev 0.1" */
-    char sha256[65];
     char notice[256]; /* nothing wrong yet: "built for ABI 0.2, this host speaks 0.1"; empty: none */
 };
 
@@ -99,6 +98,8 @@ struct sp_module *module_load(struct module_registry *, str name, const char *ex
 struct sp_module *module_find(const struct module_registry *, str name);
 const struct sp_hook *module_hook(const struct sp_module *, unsigned point); /* NULL: has none */
 bool module_provides(const struct sp_module *, const char *capability);
+/* Of the file as it was loaded, in lower-case hex; empty when it has changed on disk since. */
+void module_sha256(const struct sp_module *, char hex[65]);
 /* Has the file changed on disk since it was loaded? */
 bool module_stale(const struct sp_module *);
 int module_thread_start(struct sp_module *, struct loop *, unsigned thread_count);

@@ -9,6 +9,8 @@ static void show_ok(const struct cli *cli, const struct module_report *r,
                     const struct sp_module *mod)
 {
     struct text t;
+    char sum[65];
+    module_sha256(mod, sum);
     text_init(&t);
     if (cli->json) {
         answer_open(&t);
@@ -18,11 +20,11 @@ static void show_ok(const struct cli *cli, const struct module_report *r,
         json_kvi(&t, "abi_major", r->abi_major);
         json_kvi(&t, "abi_minor", r->abi_minor);
         json_kvi(&t, "need_minor", r->need_minor);
-        json_kv(&t, "sha256", str_z(r->sha256));
+        json_kv(&t, "sha256", str_z(sum));
         json_close(&t, '}');
     } else {
         text_printf(&t, "%s: ok: %s %s, ABI %u.%u, needs %u.%u\nsha256 %s\n", cli->args[0], r->name,
-                    r->version, r->abi_major, r->abi_minor, r->abi_major, r->need_minor, r->sha256);
+                    r->version, r->abi_major, r->abi_minor, r->abi_major, r->need_minor, sum);
         if (mod->desc.summary)
             text_printf(&t, "%s\n", mod->desc.summary);
     }

@@ -49,11 +49,13 @@ static void entry_json(struct text *t, const struct gateway *g, const struct gw_
     json_kv(t, "file", str_z(at.file));
     json_kvi(t, "line", at.line);
     if (m) {
+        char sum[65];
+        module_sha256(m, sum);
         json_kv(t, "version", str_z(m->desc.version));
         json_kvi(t, "abi_major", m->desc.abi_major);
         json_kvi(t, "abi_minor", m->desc.abi_minor);
         json_kv(t, "path", str_z(m->path));
-        json_kv(t, "sha256", str_z(m->sha256));
+        json_kv(t, "sha256", str_z(sum));
         json_kv(t, "summary", str_z(m->desc.summary));
     }
     json_close(t, '}');
