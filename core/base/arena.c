@@ -2,6 +2,8 @@
 /* Bump allocator on a chain of blocks; standard blocks are recycled through a per-thread cache. */
 #include "base/arena.h"
 
+#include "base/mem.h"
+
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define ARENA_ASAN 1
@@ -48,20 +50,25 @@ void arena_cache_init(struct arena_cache *c, size_t block, unsigned max)
     *c = (struct arena_cache){.max = max, .block = (block + ALIGN - 1) & ~(size_t)(ALIGN - 1)};
 }
 
-void arena_cache_fini(struct arena_cache *c)
+void arena_cache_trim(struct arena_cache *c)
 {
     while (c->free) {
         struct arena_block *b = c->free;
         c->free = b->next;
         SHOW(block_bytes(b), b->size - sizeof *b);
-        free(b);
+        mem_free(b, b->size);
     }
     c->count = 0;
 }
 
+void arena_cache_fini(struct arena_cache *c)
+{
+    arena_cache_trim(c);
+}
+
 static void block_free(struct arena_cache *c, struct arena_block *b)
 {
-    if (c && b->size == c->block && c->count < c->max) {
+    if (c && b->size == c->block && c->count < c->max && !mem_over()) {
         HIDE(block_bytes(b), b->size - sizeof *b);
         b->next = c->free;
         c->free = b;
@@ -69,7 +76,10 @@ static void block_free(struct arena_cache *c, struct arena_block *b)
         return;
     }
     SHOW(block_bytes(b), b->size - sizeof *b);
-    free(b);
+    if (c) /* traffic's; others' are not counted */
+        mem_free(b, b->size);
+    else
+        free(b);
 }
 
 /* A block of `size` bytes, header counted; NULL past the arena's limit or without memory. */
@@ -84,7 +94,7 @@ static struct arena_block *block_new(struct arena *a, size_t size)
         c->free = b->next;
         c->count--;
     } else {
-        b = malloc(size);
+        b = c ? mem_alloc(size) : malloc(size);
         if (!b)
             return NULL;
         b->size = size;

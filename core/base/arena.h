@@ -27,6 +27,7 @@ struct arena {
 
 void arena_cache_init(struct arena_cache *, size_t block, unsigned max);
 void arena_cache_fini(struct arena_cache *);
+void arena_cache_trim(struct arena_cache *); /* gives up what waits for reuse */
 
 void arena_init(struct arena *, struct arena_cache *cache);
 /* Runs the cleanups (newest first), frees all. The arena may be used again. */

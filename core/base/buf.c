@@ -2,6 +2,8 @@
 /* Reference-counted blocks of bytes and the per-thread free list of standard blocks. */
 #include "base/buf.h"
 
+#include "base/mem.h"
+
 #define BLOCK_DEFAULT 16384u
 
 /* The caches that this thread adopted; its address is the thread's identity. */
@@ -23,6 +25,21 @@ void buf_cache_adopt(struct buf_cache *c)
     own = c;
 }
 
+static void block_free(struct buf *b)
+{
+    mem_free(b, sizeof *b + b->cap);
+}
+
+void buf_cache_trim(struct buf_cache *c)
+{
+    while (c->free) {
+        struct buf *b = c->free;
+        c->free = b->next;
+        block_free(b);
+    }
+    c->count = 0;
+}
+
 void buf_cache_fini(struct buf_cache *c)
 {
     for (struct buf_cache **at = &own; *at; at = &(*at)->next_own) {
@@ -31,12 +48,7 @@ void buf_cache_fini(struct buf_cache *c)
         *at = c->next_own;
         break;
     }
-    while (c->free) {
-        struct buf *b = c->free;
-        c->free = b->next;
-        free(b);
-    }
-    c->count = 0;
+    buf_cache_trim(c);
     c->thread = NULL;
     c->next_own = NULL;
 }
@@ -52,7 +64,7 @@ static bool is_own(const struct buf_cache *c)
 
 static struct buf *block_new(uint32_t n)
 {
-    struct buf *b = malloc(sizeof *b + n);
+    struct buf *b = mem_alloc(sizeof *b + n);
     if (!b)
         return NULL;
     *b = (struct buf){.cap = n, .data = (char *)b + sizeof *b};
@@ -101,10 +113,14 @@ void buf_unref(struct buf *b)
         return;
     }
     struct buf_cache *c = b->cache;
-    if (c && is_own(c) && c->count < c->max && b->cap == c->block) {
+    if (c && is_own(c) && c->count < c->max && b->cap == c->block && !mem_over()) {
         b->next = c->free;
         c->free = b;
         c->count++;
+        return;
+    }
+    if (b->data == (char *)b + sizeof *b) {
+        block_free(b);
         return;
     }
     if (b->release)

@@ -37,6 +37,8 @@ void buf_cache_init(struct buf_cache *, uint32_t block, unsigned max);
 /* On the owner's thread, or after that thread has ended. Blocks that are still out go to free() when they are released:
  * a block's `cache` is compared with the caches that the releasing thread owns, and never followed otherwise. */
 void buf_cache_fini(struct buf_cache *);
+/* Gives up the blocks that wait for reuse. On the owner's thread. */
+void buf_cache_trim(struct buf_cache *);
 /* Call once on the thread that will use the cache, before its first buf_get. */
 void buf_cache_adopt(struct buf_cache *);
 

@@ -27,6 +27,7 @@ struct cli_pool {
     const struct tls_cli *tls; /* NULL: plain */
     str tls_host;
     struct tls_session session;
+    struct list all;  /* of the thread's pools */
     struct list idle; /* used last: first */
     struct list busy;
     struct cli_pool_stats stats;
@@ -45,6 +46,9 @@ struct cli_conn {
 void cli_pool_add(struct cli_pool *, struct cli_conn *);  /* a new one, busy */
 void cli_pool_idle(struct cli_conn *); /* its call is over; may close it, or another */
 void cli_pool_leave(struct cli_conn *);                   /* it is closed; may free the pool */
+
+/* Closes up to n idle connections of this thread, of any pool: their descriptors are wanted. False: there was none. */
+bool cli_pools_yield(unsigned n);
 
 /* h1_cli.c: a connection that is being opened, in the pool; NULL: out of memory. Failures come as
  * fail(). */

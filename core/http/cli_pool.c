@@ -4,6 +4,9 @@
 #include "http/cli_conn.h"
 #include "http/h1_write.h"
 
+/* The pools of this thread. */
+static _Thread_local struct list pools;
+
 struct cli_pool *cli_pool_new(struct loop *l, const struct addr *target,
                               const struct cli_conf *conf)
 {
@@ -15,6 +18,8 @@ struct cli_pool *cli_pool_new(struct loop *l, const struct addr *target,
     p->conf = conf;
     list_init(&p->idle);
     list_init(&p->busy);
+    if (!pools.next) list_init(&pools);
+    list_push(&pools, &p->all);
     return p;
 }
 
@@ -28,6 +33,7 @@ void cli_pool_tls(struct cli_pool *p, const struct tls_cli *tls, str host)
 static void free_when_empty(struct cli_pool *p)
 {
     if (!p->retired || p->stats.busy || p->stats.idle) return;
+    list_del(&p->all);
     tls_session_fini(&p->session);
     p->magic = 0;
     free(p);
@@ -46,6 +52,22 @@ void cli_pool_retire(struct cli_pool *p)
     while (!list_empty(&p->idle)) close_idle(p, p->idle.next);
     p->retired = true;
     free_when_empty(p);
+}
+
+bool cli_pools_yield(unsigned n)
+{
+    bool any = false;
+    if (!pools.next) return false;
+    LIST_EACH_SAFE(&pools, it)
+    {
+        struct cli_pool *p = LIST_ITEM(it, struct cli_pool, all);
+        while (n && !list_empty(&p->idle)) {
+            close_idle(p, p->idle.prev); /* a retired pool has none: p stays */
+            any = true;
+            n--;
+        }
+    }
+    return any;
 }
 
 struct cli_pool_stats cli_pool_stats(const struct cli_pool *p)

@@ -2,6 +2,7 @@
 /* Read blocks and the body decoders: length, chunked, to the end. */
 #include "http/h1_body.h"
 
+#include "base/mem.h"
 #include "http/h1_guard.h"
 
 #define BLOCK_LARGE (1024u * 1024)
@@ -34,6 +35,7 @@ int h1_in_space(struct h1_in *in, struct buf_cache *cache, struct buf_cache *lar
 {
     struct buf *b = in->b;
     *old = NULL;
+    if (in->want && mem_over()) in->want = 0;
     if (b) {
         size_t left = b->len - in->off;
         if (left == 0 && only_ours(b) && b->cap >= in->want) in->off = b->len = 0;

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* HTTP/1 client connections: opening, writing requests, timeouts, closing. */
+#include <errno.h>
+
+#include "base/shortage.h"
 #include "http/h1_cli.h"
 #include "net/sock.h"
 
-#define IOVS 64u
+#define IOVS  64u
+#define YIELD 8u /* idle connections that make room for a new one when descriptors are out */
 
 static struct h1_cli *h1_of(struct cli_conn *c)
 {
@@ -175,18 +179,12 @@ const char *cli_connect_error(int err)
 }
 
 /* What the machine lacks is not the target's fault. */
-static int connect_code(int err)
+static int connect_code(const struct h1_cli *c, int err)
 {
-    switch (-err) {
-    case EMFILE:
-    case ENFILE:
-    case ENOMEM:
-    case ENOBUFS:
-    case EADDRNOTAVAIL:
-        return E_LIMIT;
-    default:
-        return E_IO;
-    }
+    enum shortage what;
+    if (!shortage_of(-err, &what)) return E_IO;
+    shortage_note(what, SHORT_AT_CONNECT, loop_now_ms(c->loop));
+    return E_LIMIT;
 }
 
 void h1_cli_connected(struct h1_cli *c)
@@ -208,7 +206,7 @@ static void on_flush(struct flusher *f)
         return;
     }
     if (c->state == H1_C_CONNECT && c->failed) {
-        h1_cli_fail(c, connect_code(c->failed), cli_connect_error(c->failed));
+        h1_cli_fail(c, connect_code(c, c->failed), cli_connect_error(c->failed));
         return;
     }
     if (c->at_once) {
@@ -232,7 +230,7 @@ static void on_writable(struct ev_loop *ev, ev_io *io, int revents)
     } else if (c->state == H1_C_CONNECT) {
         int err = sock_error(c->io.fd);
         ev_io_stop(ev, io);
-        if (err) h1_cli_fail(c, connect_code(err), cli_connect_error(err));
+        if (err) h1_cli_fail(c, connect_code(c, err), cli_connect_error(err));
         else h1_cli_connected(c), loop_dirty(l, &c->flusher);
     } else if (!c->c.call) {
         ev_io_stop(ev, io);
@@ -301,6 +299,8 @@ struct cli_conn *h1_cli_open(struct cli_pool *p)
     c->flusher.flush = on_flush;
     timer_init(&c->timer, on_timer);
     c->io.fd = sock_connect(&p->target, &now);
+    if (UNLIKELY((c->io.fd == -EMFILE || c->io.fd == -ENFILE) && cli_pools_yield(YIELD)))
+        c->io.fd = sock_connect(&p->target, &now);
     if (c->io.fd < 0) c->failed = c->io.fd;
     ev_io_init(&c->rd, h1_cli_readable, c->io.fd, EV_READ);
     ev_io_init(&c->wr, on_writable, c->io.fd, EV_WRITE);

@@ -46,6 +46,12 @@ const struct schema limits_table[] = {
      .min = 1,
      .max = 10000000,
      .doc = "Client connections at one time; further ones wait in the kernel's queue."},
+    {.key = "memory",
+     .type = S_SIZE,
+     .min = 16 * MB,
+     .max = INT64_C(1) << 50,
+     .doc = "Bytes that requests, answers and bodies under way may hold, over all threads. Past it new "
+            "connections wait, and new requests are answered 503. Left out: no limit."},
     {.key = NULL}};
 
 const struct schema timeouts_table[] = {

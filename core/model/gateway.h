@@ -12,7 +12,7 @@
 struct text;
 
 struct gw_limits {
-    int64_t header_block, url, body, connections, headers;
+    int64_t header_block, url, body, connections, headers, memory;
 };
 
 struct gw_timeouts { /* milliseconds */

@@ -39,6 +39,7 @@ static void read_limits(struct load *ld, const struct node *map)
     l->body = schema_i64(limits_table, map, "body");
     l->headers = schema_i64(limits_table, map, "headers");
     l->connections = schema_i64(limits_table, map, "connections");
+    l->memory = schema_i64(limits_table, map, "memory");
     strict_limits(ld, map, l);
 }
 

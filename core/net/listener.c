@@ -5,29 +5,15 @@
 
 #include <errno.h>
 
-#include "base/log.h"
+#include "base/shortage.h"
 #include "net/sock.h"
 
 #define BATCH 64u
 #define RETRY_MS 100u
-#define SAY_MS   60000u
 
 static void count(uint64_t *n)
 {
     __atomic_store_n(n, __atomic_load_n(n, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED);
-}
-
-static bool is_shortage(int err)
-{
-    return err == EMFILE || err == ENFILE || err == ENOBUFS || err == ENOMEM;
-}
-
-static void say(struct listener *l, int err)
-{
-    uint64_t now = loop_now_ms(l->loop);
-    if (l->said_ms && now - l->said_ms < SAY_MS) return;
-    l->said_ms = now;
-    log_warn("connections cannot be accepted for now: %s", strerror(err));
 }
 
 static void on_ready(struct ev_loop *ev, ev_io *io, int revents)
@@ -36,6 +22,7 @@ static void on_ready(struct ev_loop *ev, ev_io *io, int revents)
     (void)revents;
     for (unsigned i = 0; i < BATCH && !l->paused; i++) {
         struct addr peer;
+        enum shortage what;
         if (l->enter && !l->enter(l)) break;
         int fd = sock_accept(l->fd, &peer);
         if (fd < 0 && l->enter) l->leave(l);
@@ -46,11 +33,11 @@ static void on_ready(struct ev_loop *ev, ev_io *io, int revents)
             continue;
         }
         count(&l->failed);
-        if (!is_shortage(-fd))
+        if (!shortage_of(-fd, &what))
             continue; /* the peer's trouble: ECONNABORTED and the like, accept(2) */
         ev_io_stop(ev, io);
         timer_set(l->loop, &l->retry, RETRY_MS);
-        say(l, -fd);
+        shortage_note(what, SHORT_AT_ACCEPT, loop_now_ms(l->loop));
         break;
     }
     loop_done(l->loop);

@@ -19,7 +19,6 @@ struct listener {
     void (*leave)(struct listener *); /* nobody came: gives the place back; fn does so itself. Set where enter is */
     void *arg;
     bool paused;
-    uint64_t said_ms; /* the shortage, in the log */
     uint64_t accepted, failed; /* written by the thread, read anywhere for metrics (relaxed) */
 };
 

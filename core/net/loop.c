@@ -147,6 +147,13 @@ void loop_free(struct loop *l)
     free(l);
 }
 
+void loop_trim(struct loop *l)
+{
+    arena_cache_trim(&l->arenas);
+    buf_cache_trim(&l->bufs);
+    buf_cache_trim(&l->large);
+}
+
 void loop_run(struct loop *l)
 {
     CHECK_OBJ(l, LOOP_MAGIC);

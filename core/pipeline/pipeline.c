@@ -2,6 +2,8 @@
 /* The process's pipeline: what exists once, made and taken down. */
 #include "pipeline/pipeline.h"
 
+#include "base/mem.h"
+#include "base/shortage.h"
 #include "pipeline/exchange.h"
 #include "pipeline/host.h"
 #include "pipeline/host_x.h"
@@ -43,6 +45,21 @@ static void sample(struct text *out, const char *name, const char *type, const c
 }
 
 /* Counters of the http floor and of the threads. */
+/* What can be short where; other pairs are not shown. */
+static void shortages(struct text *out)
+{
+    static const struct {
+        enum shortage what;
+        enum shortage_at at;
+    } pairs[] = {{SHORT_CONNECTIONS, SHORT_AT_ACCEPT}, {SHORT_DESCRIPTORS, SHORT_AT_ACCEPT}, {SHORT_KERNEL, SHORT_AT_ACCEPT},
+                 {SHORT_MEMORY, SHORT_AT_ACCEPT},      {SHORT_DESCRIPTORS, SHORT_AT_CONNECT}, {SHORT_KERNEL, SHORT_AT_CONNECT},
+                 {SHORT_PORTS, SHORT_AT_CONNECT},      {SHORT_MEMORY, SHORT_AT_REQUEST}};
+
+    for (unsigned i = 0; i < ARRAY_LEN(pairs); i++)
+        metric_sample(out, "sallyport_shortages_total", (double)shortage_count(pairs[i].what, pairs[i].at),
+                      (const char *const[]){"resource", shortage_names[pairs[i].what], "at", shortage_places[pairs[i].at], NULL});
+}
+
 static void collect(void *arg, struct text *out)
 {
     struct pipeline *p = arg;
@@ -72,6 +89,10 @@ static void collect(void *arg, struct text *out)
     }
     sample(out, "sallyport_connections_total", "counter", "Client connections accepted.", (double)sum.connections);
     sample(out, "sallyport_connections", "gauge", "Client connections open now.", (double)sum.active);
+    sample(out, "sallyport_buffer_bytes", "gauge", "Bytes that exchanges and bodies hold, with what is kept for reuse.", (double)mem_held());
+    metric_head(out, "sallyport_shortages_total", "counter",
+                "How often something had to wait or was refused because the machine, or a limit, had no more to give.");
+    shortages(out);
     sample(out, "sallyport_received_requests_total", "counter", "Requests received, refused ones included.", (double)requests);
     sample(out, "sallyport_unknown_host_requests_total", "counter", "Requests that no API and stage answers.", (double)no_api);
     sample(out, "sallyport_received_bytes_total", "counter", "Bytes read from clients.", (double)sum.bytes_in);
@@ -145,6 +166,7 @@ struct pipeline *pipeline_new(const struct pipeline_conf *conf, struct loop *mai
     map_init(&p->refused, true);
     p->main = main;
     p->threads = conf->threads;
+    p->max_connections = conf->max_connections;
     p->breadcrumb = conf->breadcrumb;
     p->metrics = metrics_new(MAX_SERIES);
     p->upstreams = upstreams_new(conf->threads);

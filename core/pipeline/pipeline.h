@@ -18,6 +18,7 @@ struct module_registry;
 struct pipeline_conf {
     unsigned threads;    /* traffic threads: loops 1 .. threads; 0: none (check, explain) */
     const char *version; /* of the gateway */
+    uint32_t max_connections; /* what the process's descriptors allow, beside limits.connections; 0: any number */
     /* Called before each conf_create and load with the plugin's name and "file:line" of what is compiled, and with NULL, NULL behind it:
      * so that a trial that dies can be blamed. May be NULL. */
     void (*breadcrumb)(const char *plugin, const char *place);
@@ -50,9 +51,9 @@ const struct snapshot *pipeline_current(const struct pipeline *); /* NULL before
 int pipeline_thread_start(struct pipeline *, struct loop *) MUST_USE;
 void pipeline_thread_stop(struct pipeline *, struct loop *);
 /* limits.connections: takes a place at the listener with that canonical address (gw_listener.text), before the accept, so that threads
- * that accept in the same instant stay within the limit. False: there is none. Else pipeline_leave() follows in the same callback, also when
- * a connection has taken the place over. */
-bool pipeline_enter(struct loop *, str listener);
+ * that accept in the same instant stay within the limit. E_LIMIT: there is none; E_NOMEM: limits.memory is reached. On 0 pipeline_leave()
+ * follows in the same callback, also when a connection has taken the place over. */
+int pipeline_enter(struct loop *, str listener);
 void pipeline_leave(struct loop *);
 /* An accepted connection. Owns fd. Closes it when the listener is gone. */
 void pipeline_accept(struct loop *, str listener, int fd, const struct addr *peer);

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "pipeline/exchange.h"
 #include "pipeline/host.h"
+#include "pipeline/relief.h"
 #include "pipeline/self.h"
 #include "pipeline/snapshot.h"
 
@@ -102,21 +103,23 @@ static void give_back(struct conn_gate *g)
     atomic_fetch_sub_explicit(&g->open, 1, memory_order_relaxed);
 }
 
-bool pipeline_enter(struct loop *l, str listener)
+int pipeline_enter(struct loop *l, str listener)
 {
     struct pl_thread *pt = pl_thread_of(l);
     const struct pl_listener *pl = find_listener(pt->snap, listener);
 
     if (!pl)
-        return true;
+        return 0;
+    if (pl_short_of_memory(l))
+        return E_NOMEM;
     if (!take(pl->own, pl->max_own))
-        return false;
+        return E_LIMIT;
     if (!take(pl->all, pl->max_all)) {
         give_back(pl->own);
-        return false;
+        return E_LIMIT;
     }
     pt->entered = pl;
-    return true;
+    return 0;
 }
 
 void pipeline_leave(struct loop *l)

@@ -209,6 +209,8 @@ int pl_listener_new(struct pipeline *p, const struct gateway *gw, const struct g
     l->all = gate_ref(p->gate);
     l->max_own = bounded(g->limits.connections);
     l->max_all = bounded(gw->limits.connections);
+    if (p->max_connections && l->max_all > p->max_connections)
+        l->max_all = p->max_connections;
     memcpy(trusted + gw->trusted_count, g->proxied_from, g->proxied_from_count * sizeof(*trusted));
     atomic_init(&l->refs, 1);
     l->conf = (struct srv_conf){

@@ -3,6 +3,7 @@
  * for all, over a connection of its own. So many answers in a row change what the process holds of
  * it; the first one decides at once. Until then it is trusted. */
 #include "base/log.h"
+#include "base/shortage.h"
 #include "net/sock.h"
 #include "pipeline/upstream_int.h"
 
@@ -15,6 +16,7 @@ struct up_check {
     struct timer next, late;
     struct up_tally tally;
     bool running, over, ok;
+    bool unknown; /* the machine had no descriptor for it, which says nothing about the target */
     const char *why;
     struct addr to;
     struct cli_pool *pool; /* http */
@@ -62,6 +64,10 @@ static void settle(struct up_check *c)
     bool first = c->tally.state == UP_UNKNOWN;
     c->running = false;
     timer_cancel(&c->late);
+    if (c->unknown) {
+        timer_set(c->loop, &c->next, with_jitter(c, (uint64_t)c->conf->interval));
+        return;
+    }
     atomic_fetch_add_explicit(c->ok ? &p->t->checks_ok : &p->t->checks_failed, 1,
                               memory_order_relaxed);
     if (up_health_step(&c->tally, c->conf, c->ok)) {
@@ -110,6 +116,7 @@ static void on_fail(struct cli_call *call, const struct cli_fail *f)
     struct up_check *c = call->upper;
     if (!c->over)
         c->why = f->reason;
+    c->unknown = f->err == E_LIMIT && f->stage == CLI_CONNECT;
     http_end(c);
 }
 
@@ -163,8 +170,12 @@ static void tcp_close(struct up_check *c)
 
 static void tcp_end(struct up_check *c, int err)
 {
+    enum shortage what;
     tcp_close(c);
     c->ok = err == 0;
+    c->unknown = shortage_of(-err, &what);
+    if (c->unknown)
+        shortage_note(what, SHORT_AT_CONNECT, loop_now_ms(c->loop));
     c->why = err ? cli_connect_error(err) : NULL;
     settle(c);
 }
@@ -226,7 +237,7 @@ static void on_next(struct loop *l, struct timer *t)
 {
     struct up_check *c = CONTAINER_OF(t, struct up_check, next);
     c->running = true;
-    c->over = c->ok = false;
+    c->over = c->ok = c->unknown = false;
     timer_set(l, &c->late, (uint64_t)c->conf->timeout);
     if (c->conf->type == HEALTH_TCP) {
         tcp_begin(c);

@@ -3,6 +3,9 @@
 #include "pipeline/exchange.h"
 
 #include "base/log.h"
+#include "base/mem.h"
+#include "base/shortage.h"
+#include "pipeline/relief.h"
 
 static const struct chains no_chains;
 static struct route_stats no_stats;
@@ -106,6 +109,11 @@ static void on_head(struct srv_stream *st)
     }
     if (!x->stage) {
         x_fail(x, x->api_type == API_REST ? GW_FORBIDDEN : GW_NO_ROUTE, "no such stage");
+        return;
+    }
+    if (mem_over() && pl_short_of_memory(x->loop)) {
+        shortage_note(SHORT_MEMORY, SHORT_AT_REQUEST, loop_now_ms(x->loop));
+        x_fail(x, GW_INTEGRATION_UNREACHABLE, "limits.memory is reached");
         return;
     }
     x_run(x);

@@ -23,5 +23,6 @@ int privilege_find(struct privilege *, const char *user, char *why, size_t cap);
 int privilege_drop(const struct privilege *, char *why, size_t cap);
 /* As many descriptors as we may have: each connection takes one or two, each deposit one. */
 void privilege_raise_files(void);
+uint64_t privilege_files(void); /* how many descriptors the process may have; UINT64_MAX: any number */
 
 #endif

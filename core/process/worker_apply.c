@@ -5,11 +5,15 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "pipeline/metric.h"
 #include "process/answer.h"
 #include "process/kept.h"
+#include "process/privilege.h"
 #include "process/status_http.h"
 #include "process/worker.h"
+
+#define FILES_RESERVE 64u
 
 struct apply {
     struct worker *w;
@@ -147,6 +151,7 @@ static void on_published(void *arg, int status, const char *why)
     }
     const struct gateway *g = snapshot_gateway(pipeline_current(w->pipeline));
     w->drain_ms = (unsigned)g->timeouts.drain;
+    mem_bound((size_t)g->limits.memory);
     if (reconf_log(g, false) != 0)
         log_error("the log cannot be opened anew: %s", strerror(errno));
     if (worker_each(w, worker_listen_thread, on_listening, a) != 0)
@@ -180,13 +185,22 @@ static void thread_begin(struct wthread *t, void *arg)
     t->started = pipeline_thread_start(t->w->pipeline, t->loop) == 0;
 }
 
+/* Every connection may need another one to a backend; the reserve is for the rest: listeners, logs, control, plugins. */
+static uint32_t connections_max(void)
+{
+    uint64_t files = privilege_files();
+    uint64_t may = files > FILES_RESERVE * 2 ? (files - FILES_RESERVE) / 2 : files / 4;
+    return may > UINT32_MAX ? UINT32_MAX : may ? (uint32_t)may : 1;
+}
+
 /* The first conf decides how many threads there are. */
 static bool prepare(struct apply *a, const struct gateway *g)
 {
     struct worker *w = a->w;
     unsigned n = g->threads ? g->threads : worker_cores();
     const struct pipeline_conf pc = {.threads = n > LOOP_MAX - 1 ? LOOP_MAX - 1 : n,
-                                     .version = PACKAGE_VERSION};
+                                     .version = PACKAGE_VERSION,
+                                     .max_connections = connections_max()};
     if (reconf_log(g, true) != 0) {
         diag_error(&a->diag, (struct diag_at){.file = w->cli->conf}, "log.to", NULL,
                    "the log cannot be opened: %s", strerror(errno));
@@ -208,6 +222,26 @@ static bool prepare(struct apply *a, const struct gateway *g)
     return false;
 }
 
+/* Not a matter of `check`, which may run on another machine. */
+static void tell_descriptors(struct apply *a, const struct gateway *g)
+{
+    int64_t want = g->limits.connections, may = connections_max();
+    char why[256];
+    if (want <= may)
+        return;
+    snprintf(why, sizeof why,
+             "%lld connections, and as many to backends, need %lld descriptors; this process may "
+             "have %llu, so that %lld connections are taken at one time (raise RLIMIT_NOFILE: "
+             "LimitNOFILE= of the service, ulimit -n)",
+             (long long)want, (long long)want * 2 + FILES_RESERVE,
+             (unsigned long long)privilege_files(), (long long)may);
+    if (a->first)
+        log_warn("limits.connections: %s", why);
+    else
+        diag_warn(&a->diag, (struct diag_at){.file = a->w->cli->conf}, "limits.connections", NULL,
+                  "%s", why);
+}
+
 static void compile(struct apply *a, struct gateway *g)
 {
     struct worker *w = a->w;
@@ -215,6 +249,7 @@ static void compile(struct apply *a, struct gateway *g)
         diag_warn(&a->diag, (struct diag_at){.file = w->cli->conf}, "threads", NULL,
                   "%u threads go on; the number changes at the next start only", w->thread_count);
     }
+    tell_descriptors(a, g);
     a->snap = snapshot_build(w->pipeline, g, &a->diag);
     if (!a->snap) {
         refuse_conf(a);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/shortage.h"
 #include "model/schema.h"
 #include "net/sock.h"
 #include "process/worker.h"
@@ -20,7 +21,7 @@ static void on_gate(struct loop *l, struct timer *timer)
     LIST_EACH_SAFE(&t->gated, it)
     {
         struct wsocket *s = LIST_ITEM(it, struct wsocket, gated);
-        if (!pipeline_enter(l, str_z(s->owner->text)))
+        if (pipeline_enter(l, str_z(s->owner->text)) != 0)
             continue;
         pipeline_leave(l);
         list_del(&s->gated);
@@ -30,15 +31,19 @@ static void on_gate(struct loop *l, struct timer *timer)
         timer_set(l, timer, GATE_MS);
 }
 
-/* limits.connections: the rest waits in the kernel's queue, and the thread looks again a little later. */
+/* limits.connections and limits.memory: the rest waits in the kernel's queue, and the thread looks again a little later. */
 static bool enter(struct listener *l)
 {
     struct wsocket *s = l->arg;
     struct wthread *t = s->thread;
-    if (pipeline_enter(l->loop, str_z(s->owner->text)))
+    int rc = pipeline_enter(l->loop, str_z(s->owner->text));
+    if (rc == 0)
         return true;
     list_push(&t->gated, &s->gated);
-    __atomic_store_n(&s->limited, s->limited + 1, __ATOMIC_RELAXED);
+    if (rc == E_LIMIT)
+        __atomic_store_n(&s->limited, s->limited + 1, __ATOMIC_RELAXED);
+    shortage_note(rc == E_LIMIT ? SHORT_CONNECTIONS : SHORT_MEMORY, SHORT_AT_ACCEPT,
+                  loop_now_ms(l->loop));
     listener_pause(l, true);
     if (!timer_is_set(&t->gate))
         timer_set(l->loop, &t->gate, GATE_MS);

@@ -1,0 +1,314 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the machine has no more of: descriptors, local ports, memory. New work waits or is refused with 503, counted and told once a minute;
+what is in flight goes on, and no target is blamed."""
+import fcntl
+import os
+import resource
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+import backend as peer
+import prom
+from client import Client
+from confgen import plain_api, upstream
+from gateway import rss_kb, sanitized
+from wire import request_bytes, response_bytes, wait_until
+
+pytestmark = pytest.mark.nochaos  # descriptors and bytes are counted
+INSIDE = "SALLYPORT_TEST_FEW_PORTS"  # set for the tests that run in a network of their own
+
+
+def shortages(gw, resource_, at):
+    return prom.parse(gw.metrics()).value("sallyport_shortages_total", resource=resource_, at=at)
+
+
+def cpu_seconds(pid):
+    with open("/proc/%d/stat" % pid) as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def leave(gw, n):
+    """The worker may open n descriptors more; None: as many as before."""
+    if n is None:
+        resource.prlimit(gw.worker, resource.RLIMIT_NOFILE, gw.nofile)
+        return
+    if not hasattr(gw, "nofile"):
+        gw.nofile = resource.prlimit(gw.worker, resource.RLIMIT_NOFILE)
+    def gapless():
+        held = sorted(int(x) for x in os.listdir("/proc/%d/fd" % gw.worker))
+        return held == list(range(len(held))) and len(held)
+    wait_until(gapless, 5, "no gap between descriptors")
+    highest = gapless() - 1
+    resource.prlimit(gw.worker, resource.RLIMIT_NOFILE, (highest + 1 + n, gw.nofile[1]))
+
+
+def test_no_descriptor_for_a_backend(make):
+    """503 for who needs a new connection; the target is not blamed; who has a connection goes on."""
+    back, free = make.backend(peer.ok), threading.Event()
+
+    def slow(req):
+        if req.target == "/slow":
+            free.wait(20)
+        return peer.ok(req)
+    back.program(slow)
+    gw = make.gateway({"upstreams": [upstream("u", back, ejection={"failures": 1, "time": "30s"}, retries={"attempts": 1})], "threads": 1},
+                      [plain_api("p", "u")])
+    with gw.connect() as first, gw.connect() as second:
+        first.send(request_bytes("GET", "/slow"))
+        back.wait_requests(1)
+        gw.metrics()  # whatever it opens once is open
+        leave(gw, 0)
+        for _ in range(5):
+            assert second.ask().status == 503
+        leave(gw, None)
+        assert second.ask().status == 200
+        free.set()
+        assert first.read().status == 200
+    assert shortages(gw, "descriptors", "connect") == 5
+    assert prom.parse(gw.metrics()).sum("sallyport_upstream_ejections_total") == 0
+    assert gw.log().count("backends cannot be connected to for now: no file descriptors are left") == 1
+
+
+def test_idle_connections_make_room_for_new_ones(make):
+    one, two = make.backend(peer.ok), make.backend(peer.ok)
+    gw = make.gateway({"upstreams": [upstream("one", one), upstream("two", two)], "threads": 1},
+                      [plain_api("a", "one", "one.test"), plain_api("b", "two", "two.test")])
+    with gw.connect() as c:
+        assert c.ask(host="one.test").status == 200  # its connection is kept
+        gw.metrics()
+        leave(gw, 0)
+        assert c.ask(host="two.test").status == 200
+        assert c.ask(host="one.test").status == 200
+        leave(gw, None)
+    assert one.accepted == 2 and two.accepted == 1
+    assert shortages(gw, "descriptors", "connect") == 0
+
+
+def test_health_checks_without_a_descriptor_say_nothing(make):
+    back, other = make.backend(peer.ok), make.backend(peer.ok)
+    check = {"interval": "100ms", "timeout": "80ms", "unhealthy": 1}
+    gw = make.gateway({"upstreams": [upstream("h", back, health=dict(check, type="http", path="/h"), pool={"idle": 0}),
+                                     upstream("t", other, health=dict(check, type="tcp"), pool={"idle": 0})], "threads": 1},
+                      [plain_api("a", "h", "h.test"), plain_api("b", "t", "t.test")])
+    with gw.connect() as c:
+        assert c.ask(host="h.test").status == 200
+        assert c.ask(host="t.test").status == 200
+        wait_until(lambda: prom.parse(gw.metrics()).sum("sallyport_upstream_checks_total") >= 4, 10, "checks")
+        leave(gw, 0)
+        time.sleep(0.6)
+        leave(gw, None)
+        for host in ("h.test", "t.test"):
+            assert c.ask(host=host).status == 200
+    assert shortages(gw, "descriptors", "connect") >= 4
+    assert "unhealthy" not in gw.log()
+
+
+def test_waiting_for_descriptors_costs_no_time(make):
+    gw = make.gateway({"upstreams": [upstream("u", make.backend(peer.ok))], "threads": 1}, [plain_api("p", "u")])
+    with gw.connect() as c:
+        assert c.ask().status == 200
+        leave(gw, 0)
+        crowd = [Client(gw.port) for _ in range(30)]
+        wait_until(lambda: "connections cannot be accepted for now: no file descriptors are left" in gw.log(), 10, "a line in the log")
+        before = cpu_seconds(gw.worker)
+        time.sleep(1)
+        assert cpu_seconds(gw.worker) - before < 0.2
+        leave(gw, None)
+        for x in crowd:
+            x.send(request_bytes())
+        assert all(x.read().status == 200 for x in crowd)
+        for x in crowd:
+            x.close()
+    assert shortages(gw, "descriptors", "accept") > 1
+
+
+def test_few_descriptors_are_half_for_clients(make):
+    """As many connections are taken as can all reach a backend; the conf's author is told, the rest waits."""
+    gate = threading.Event()
+
+    def slow(req):
+        gate.wait(30)
+        return peer.ok(req)
+    back = make.backend(slow)
+    gw = make.gateway({"upstreams": [upstream("u", back)], "threads": 2}, [plain_api("p", "u")])
+    gw.may_crash = True
+    resource.prlimit(gw.pid, resource.RLIMIT_NOFILE, (200, 200))
+    old = gw.worker
+    os.kill(old, 9)
+    wait_until(lambda: gw.log().count("serves") == 2 and gw.worker != old, 20, "a worker with fewer descriptors")
+    wait_until(lambda: "200, so that 68 connections are taken at one time" in gw.log(), 5, "a warning")
+    crowd = [Client(gw.port) for _ in range(90)]
+    for c in crowd:
+        c.send(request_bytes())
+    back.wait_for(lambda: len(back.requests) >= 68, "all that may come")
+    time.sleep(0.2)
+    assert len(back.requests) == 68
+    gw.reload()  # all else goes on
+    gate.set()
+    for c in crowd:  # who waits comes when others go
+        assert c.read().status == 200
+        c.close()
+    assert shortages(gw, "connections", "accept") >= 1 and shortages(gw, "descriptors", "connect") == 0
+
+
+# Memory
+def held(gw):
+    return prom.parse(gw.metrics()).value("sallyport_buffer_bytes")
+
+
+def test_memory_has_a_bound(make):
+    """Uploads that a backend does not take fill the buffers; new requests are refused, new connections wait; then all goes on."""
+    gate = threading.Event()
+
+    def serve(conn):
+        if not gate.is_set():
+            gate.wait(60)
+        while True:
+            msg = conn.read_request()
+            conn.send(response_bytes(200, [], b"%d" % len(msg.body)))
+    back, quick = make.backend(serve=serve, rcvbuf=4096), make.backend(peer.ok)
+    gw = make.gateway({"upstreams": [upstream("slow", back), upstream("quick", quick)], "threads": 2,
+                       "limits": {"memory": "16MB"}, "timeouts": {"body": "60s", "write": "60s", "integration": "60s"}},
+                      [plain_api("s", "slow", "slow.test"), plain_api("q", "quick", "quick.test")])
+    size = 3 << 20
+    early = gw.connect()
+    assert early.ask(host="quick.test").status == 200
+    uploads = [Client(gw.port) for _ in range(60)]
+    sent = [0] * len(uploads)
+    body = b"x" * 65536
+
+    def push():
+        for i, c in enumerate(uploads):
+            if sent[i] < 0:
+                continue
+            try:
+                if sent[i] == 0:
+                    c.sock.setblocking(False)
+                    c.send(b"POST / HTTP/1.1\r\nHost: slow.test\r\nContent-Length: %d\r\n\r\n" % size)
+                    sent[i] = 1
+                for _ in range(20):
+                    sent[i] += c.sock.send(body[:min(65536, size + 1 - sent[i])] or b"", 0)
+                    if sent[i] == size + 1:
+                        break
+            except BlockingIOError:
+                pass
+
+    def over():
+        push()
+        return shortages(gw, "memory", "request") + shortages(gw, "memory", "accept") > 0 or early.ask(host="quick.test").status == 503
+    wait_until(over, 30, "the bound")
+    answer = early.ask(host="quick.test")
+    assert answer.status == 503 and answer.body == b'{"message":"Service Unavailable"}', answer.body
+    with Client(gw.port) as late:  # waits in the kernel's queue
+        late.send(request_bytes(host="quick.test"))
+        assert late.quiet(0.3)
+        assert held(gw) < 64 << 20  # each one under way goes on up to its own bounds
+        gate.set()
+
+        def done():
+            push()
+            return all(n == size + 1 or n == 0 for n in sent)
+        wait_until(done, 60, "the rest of the uploads")
+        assert late.read().status == 200
+    for i, c in enumerate(uploads):
+        c.sock.settimeout(60)
+        if sent[i]:
+            answer = c.read()
+            assert (answer.status, answer.body) == (200, b"%d" % size) or answer.status == 503
+        c.close()
+    assert early.ask(host="quick.test").status == 200
+    wait_until(lambda: held(gw) < 16 << 20, 10, "memory given back")
+    early.close()
+    assert shortages(gw, "memory", "request") >= 1 and shortages(gw, "memory", "accept") >= 1
+    assert gw.log().count("requests are refused for now: limits.memory is reached") == 1
+
+
+@pytest.mark.skipif(sanitized(), reason="sanitizers map far more than they use")
+def test_malloc_that_fails(make):
+    """RLIMIT_AS: requests fail one by one, nobody dies, and all is well when there is memory again."""
+    back = make.backend(peer.echo)
+    gw = make.gateway({"upstreams": [upstream("u", back)], "threads": 1, "limits": {"body": "64MB"}}, [plain_api("p", "u")], env={"MALLOC_ARENA_MAX": "1"})
+    worker = gw.worker
+    assert gw.ask("POST", body=b"a" * 100000).status == 200
+    before = resource.prlimit(worker, resource.RLIMIT_AS)
+    resource.prlimit(worker, resource.RLIMIT_AS, (rss_kb(worker, "VmSize") * 1024 + (256 << 10), before[1]))
+    crowd = [Client(gw.port) for _ in range(200)]
+    failed = 0
+    for c in crowd:
+        c.try_send(request_bytes("POST", body=b"b" * 200000)[:-1])
+    for c in crowd:
+        try:
+            c.sock.settimeout(3)
+            c.try_send(b"b")
+            failed += c.read().status != 200
+        except Exception:
+            failed += 1
+        c.close()
+    resource.prlimit(worker, resource.RLIMIT_AS, before)
+    assert failed > 0
+    wait_until(lambda: gw.ask("POST", body=b"c" * 100000).status == 200, 10, "requests that go through again")
+    assert gw.worker == worker
+
+
+# Ports
+@pytest.mark.skipif(bool(os.environ.get(INSIDE)), reason="only outside")
+def test_ports_that_run_out():
+    """In a network of its own, where a connection has four ports to choose from."""
+    probe = subprocess.run(["unshare", "-n", "sh", "-c", "echo 61000 61003 > /proc/sys/net/ipv4/ip_local_port_range"],
+                           capture_output=True, text=True)
+    if probe.returncode != 0:
+        pytest.skip("no network namespace with ports of its own: " + probe.stderr.strip()[-100:])
+    done = subprocess.run(["unshare", "-n", sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__ + "::test_inside_few_ports"],
+                          env=dict(os.environ, **{INSIDE: "1"}), capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and "1 passed" in done.stdout, done.stdout[-3000:]
+
+
+@pytest.mark.skipif(not os.environ.get(INSIDE), reason="runs inside test_ports_that_run_out")
+def test_inside_few_ports(make):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        fcntl.ioctl(s, 0x8914, struct.pack("16sH14x", b"lo", 0x1 | 0x40))  # SIOCSIFFLAGS: IFF_UP, IFF_RUNNING
+    with open("/proc/sys/net/ipv4/ip_local_port_range", "w") as f:
+        f.write("61000 61003")
+    gate = threading.Event()
+
+    def slow(req):
+        gate.wait(20)
+        return peer.ok(req)
+    back = make.backend(slow, port=20001)
+    ports = [21001, 21002, 21003]  # chosen ones would use up what there is
+    conf = {"listen": [{"address": "127.0.0.1:%d" % p} for p in ports], "threads": 1, "status": {"address": "127.0.0.1:21009"},
+            "upstreams": [upstream("u", back, ejection={"failures": 1, "time": "30s"})]}
+    gw = make.gateway(conf, [plain_api("p", "u")], start=False)
+    gw.port, gw.status_port = ports[0], 21009
+    gw.start()
+    crowd = []
+    for p in ports:
+        for _ in range(3):
+            crowd.append(Client(p))
+            crowd[-1].send(request_bytes())
+    answers = []
+    back.wait_requests(4)
+
+    def refused():
+        for c in crowd:
+            if c not in [a[0] for a in answers] and not c.quiet(0.02):
+                answers.append((c, c.read().status))
+        return len(answers) == 5
+    wait_until(refused, 10, "the fifth to the ninth")
+    assert all(status == 503 for _, status in answers)
+    gate.set()
+    for c in crowd:
+        if c not in [a[0] for a in answers]:
+            assert c.read().status == 200
+    for c, _ in answers:
+        assert c.ask().status == 200
+    assert shortages(gw, "ports", "connect") == 5
+    assert prom.parse(gw.metrics()).sum("sallyport_upstream_ejections_total") == 0
+    assert gw.log().count("no local port is left") == 1
