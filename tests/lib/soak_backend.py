@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Backends of the soak, a process of their own: what a target /B/{behaviour}/{size}/{id} names is done, well or badly. Prints its ports."""
+import asyncio
+import hashlib
+import json
+import random
+import socket
+import ssl
+import struct
+import sys
+
+BAD = {"badstatus": b"HTTP/1.1 2OO oh\r\nContent-Length: 2\r\n\r\nok", "badline": b"\x16\x03\x01\x00\x05nonsense\r\n\r\n",
+       "both": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+       "twolengths": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok"}
+
+
+def pattern(name, size):
+    """The body of an answer or a request: no two ids give the same."""
+    one = name.encode() + b"|"
+    return (one * (size // len(one) + 1))[:size]
+
+
+class Broken(Exception):
+    """The gateway went away, or sent what is no request."""
+
+
+async def read_chunked(reader, digest):
+    total = 0
+    while True:
+        size = int((await reader.readline()).split(b";")[0], 16)
+        if size == 0:
+            while (await reader.readline()) not in (b"\r\n", b""):
+                pass
+            return total
+        digest.update(await reader.readexactly(size))
+        total += size
+        await reader.readexactly(2)
+
+
+async def read_request(reader):
+    """(method, target, length, digest of the body); None at the end."""
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError as e:
+        if e.partial:
+            raise Broken("a cut head") from e
+        return None
+    lines = head.decode("latin-1").split("\r\n")
+    method, target, _ = lines[0].split(" ")
+    headers = {k.lower(): v.strip() for k, v in (x.split(":", 1) for x in lines[1:] if x)}
+    digest, n = hashlib.sha1(), 0
+    if "chunked" in headers.get("transfer-encoding", ""):
+        n = await read_chunked(reader, digest)
+    else:
+        left = int(headers.get("content-length", "0"))
+        while n < left:
+            got = await reader.read(min(262144, left - n))
+            if not got:
+                raise Broken("a cut body")
+            digest.update(got)
+            n += len(got)
+    return method, target, n, digest.hexdigest()
+
+
+def reset(writer):
+    sock = writer.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+async def send_body(writer, behaviour, body, chunked):
+    """What of the body the behaviour sends; False: the connection breaks off behind it."""
+    cut = behaviour in ("midbody", "midreset")
+    part = body[:len(body) // 2] if cut else body
+    step = 7 if behaviour == "dribble" else 65536
+    for at in range(0, len(part), step):
+        piece = part[at:at + step]
+        writer.write(b"%x\r\n%s\r\n" % (len(piece), piece) if chunked else piece)
+        await writer.drain()
+        if behaviour == "dribble":
+            await asyncio.sleep(0.002)
+    if chunked and not cut:
+        writer.write(b"0\r\n\r\n")
+    await writer.drain()
+    return not cut
+
+
+async def answer(writer, request):
+    """True: the connection goes on."""
+    method, target, length, digest = request
+    _, _, behaviour, size, name = target.split("?")[0].split("/")
+    if behaviour in BAD:
+        writer.write(BAD[behaviour])
+        await writer.drain()
+        return False
+    if behaviour == "close":
+        return False
+    if behaviour == "reset":
+        reset(writer)
+        return False
+    if behaviour in ("slow", "late"):
+        await asyncio.sleep(0.3 if behaviour == "slow" else 3)
+    body = pattern(name, int(size))
+    chunked = behaviour == "chunked"
+    to_end = behaviour == "toend"
+    head = "HTTP/1.1 200 OK\r\nX-Soak-Id: %s\r\nX-Soak-Body: %d %s\r\n" % (name, length, digest)
+    head += "Transfer-Encoding: chunked\r\n\r\n" if chunked else "Connection: close\r\n\r\n" if to_end else \
+        "Content-Length: %d\r\n\r\n" % len(body)
+    if behaviour == "midhead":
+        writer.write(head[:len(head) // 2].encode())
+        await writer.drain()
+        return False
+    writer.write(head.encode())
+    if method != "HEAD" and not await send_body(writer, behaviour, body, chunked):
+        if behaviour == "midreset":
+            reset(writer)
+        return False
+    await writer.drain()
+    return not to_end and behaviour != "leave"  # leave: closes without having said so
+
+
+async def serve(reader, writer):
+    try:
+        while True:
+            request = await read_request(reader)
+            if request is None or not await answer(writer, request):
+                break
+    except (OSError, asyncio.IncompleteReadError, Broken, ValueError, ssl.SSLError):
+        pass
+    writer.close()
+
+
+async def flicker(address, seed):
+    """A port that is there now and then."""
+    rng = random.Random(seed)
+    while True:
+        server = await asyncio.start_server(serve, *address, limit=1 << 20)
+        await asyncio.sleep(rng.uniform(0.5, 3))
+        server.close()
+        await server.wait_closed()
+        await asyncio.sleep(rng.uniform(0.2, 1.5))
+
+
+async def main():
+    conf = json.loads(sys.argv[1])
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(conf["chain"], conf["key"])
+    plain = await asyncio.start_server(serve, "127.0.0.1", 0, limit=1 << 20)
+    other = await asyncio.start_server(serve, "127.0.0.1", 0, limit=1 << 20)
+    secure = await asyncio.start_server(serve, "127.0.0.1", 0, limit=1 << 20, ssl=tls)
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        gone = s.getsockname()
+    task = asyncio.ensure_future(flicker(gone, conf["seed"]))
+    port = [x.sockets[0].getsockname()[1] for x in (plain, other, secure)]
+    print(json.dumps({"plain": port[0], "other": port[1], "tls": port[2], "flicker": gone[1]}), flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)  # the end of its input is its end
+    task.cancel()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
+    sys.exit(0)
