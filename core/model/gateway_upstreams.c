@@ -77,8 +77,7 @@ static void read_upstream(struct load *ld, const struct node *n, struct map *ids
 
     if (!id || id->type != NODE_STRING)
         return;
-    u->node = n;
-    u->id = id->text;
+    *u = (struct gw_upstream){.node = n, .id = id->text}; /* one that was refused may have stood here */
     u->hash = node_hash(n);
     read_pool(u, n);
     load_upstream_policy(ld, u, n);

@@ -5,6 +5,7 @@
 #define NET_STREAM_H
 
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -47,13 +48,31 @@ static inline ssize_t stream_recv(struct stream *s, void *p, size_t n)
     return got >= 0 ? got : -errno;
 }
 
+#define STREAM_FLAT 1024u /* so few bytes are copied cheaper than sendmsg() takes them from several places */
+
+/* All of v in `flat`, when it fits: how many bytes; else 0. */
+static inline size_t stream_flatten(char flat[STREAM_FLAT], const struct iovec *v, unsigned n)
+{
+    size_t at = 0;
+    for (unsigned i = 0; i < n; i++) {
+        if (v[i].iov_len > STREAM_FLAT - at) return 0;
+        memcpy(flat + at, v[i].iov_base, v[i].iov_len);
+        at += v[i].iov_len;
+    }
+    return at;
+}
+
 /* Bytes that have left: those behind them are to be given again. */
 static inline ssize_t stream_sendv(struct stream *s, struct iovec *v, unsigned n)
 {
     if (UNLIKELY(s->ops != NULL)) return s->ops->sendv(s, v, n);
     struct msghdr m = {.msg_iov = v, .msg_iovlen = n};
+    char flat[STREAM_FLAT];
+    struct iovec one = {.iov_base = flat};
     ssize_t sent;
-    do sent = n == 1 ? send(s->fd, v->iov_base, v->iov_len, MSG_NOSIGNAL) : sendmsg(s->fd, &m, MSG_NOSIGNAL);
+    if (n == 1) one = *v;
+    else one.iov_len = stream_flatten(flat, v, n);
+    do sent = one.iov_len ? send(s->fd, one.iov_base, one.iov_len, MSG_NOSIGNAL) : sendmsg(s->fd, &m, MSG_NOSIGNAL);
     while (UNLIKELY(sent < 0 && errno == EINTR));
     return sent >= 0 ? sent : -errno;
 }

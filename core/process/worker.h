@@ -39,6 +39,7 @@ struct wlistener {
     struct wsocket *sockets;
 };
 
+struct task;
 struct wthread {
     struct worker *w;
     unsigned id; /* of its loop: 1 .. */
@@ -53,6 +54,8 @@ struct wthread {
     bool draining, closed;
     uint64_t drain_from_ms, drain_until_ms, quiet_since_ms;
     struct mbox_msg drained; /* to the main thread, once */
+    ev_check settled;        /* behind a poll: */
+    struct task *owed, **owed_end; /* what the main thread hears of then */
 };
 
 struct apply;

@@ -235,9 +235,10 @@ static void tell_descriptors(struct apply *a, const struct gateway *g)
              "LimitNOFILE= of the service, ulimit -n)",
              (long long)want, (long long)want * 2 + FILES_RESERVE,
              (unsigned long long)privilege_files(), (long long)may);
+    bool asked = node_getz(node_getz(g->root, "limits"), "connections") != NULL;
     if (a->first)
-        log_warn("limits.connections: %s", why);
-    else
+        log_line(asked ? LOG_WARN : LOG_INFO, "limits.connections: %s", why);
+    else if (asked)
         diag_warn(&a->diag, (struct diag_at){.file = a->w->cli->conf}, "limits.connections", NULL,
                   "%s", why);
 }

@@ -15,6 +15,7 @@ struct task {
     struct mbox_msg msg;
     struct each *each;
     struct wthread *thread;
+    struct task *next; /* owed */
 };
 struct each {
     struct worker *w;
@@ -35,13 +36,45 @@ static void on_done(struct loop *l, struct mbox_msg *msg)
     free(e);
 }
 
+static void report(struct wthread *t, struct mbox_msg *msg)
+{
+    msg->fn = on_done;
+    mbox_post(&t->w->loop->mbox, msg);
+}
+
+static void report_owed(struct wthread *t)
+{
+    ev_check_stop(t->loop->ev, &t->settled);
+    while (t->owed) {
+        struct task *task = t->owed;
+        t->owed = task->next;
+        report(t, &task->msg);
+    }
+    t->owed_end = &t->owed;
+}
+
+static void on_settled(struct ev_loop *ev, ev_check *check, int revents)
+{
+    (void)ev, (void)revents;
+    report_owed(check->data);
+}
+
+/* libev tells the kernel of a watcher that was stopped when it polls next; before that nobody may
+ * close its descriptor. So the main thread hears of it behind the next poll. */
 static void on_task(struct loop *l, struct mbox_msg *msg)
 {
     struct task *t = CONTAINER_OF(msg, struct task, msg);
-    (void)l;
-    t->each->fn(t->thread, t->each->arg);
-    msg->fn = on_done;
-    mbox_post(&t->each->w->loop->mbox, msg);
+    struct wthread *thread = t->thread;
+    t->each->fn(thread, t->each->arg);
+    t->next = NULL;
+    *thread->owed_end = t;
+    thread->owed_end = &t->next;
+    if (atomic_load_explicit(&l->stop, memory_order_acquire)) { /* it polls no more */
+        report_owed(thread);
+        return;
+    }
+    ev_check_start(l->ev, &thread->settled);
+    ev_async_send(l->ev, &l->mbox.async); /* which is soon */
 }
 
 int worker_each(struct worker *w, void (*fn)(struct wthread *, void *),
@@ -95,6 +128,9 @@ int worker_threads_start(struct worker *w, unsigned n)
         t->w = w;
         t->id = i + 1;
         worker_gate_init(t);
+        ev_check_init(&t->settled, on_settled);
+        t->settled.data = t;
+        t->owed_end = &t->owed;
         int rc = start_one(t);
         if (rc == 0)
             continue;

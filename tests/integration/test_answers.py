@@ -17,11 +17,11 @@ def answers(make, case, handler=None, **conf):
 
 @pytest.mark.parametrize("case,body", [
     ("stream", b"x" * 10), ("stream-idle", b"x" * 5), ("stream-in-vain", b"at last"),
-    pytest.param("stream-tiny", b"x" * 60000, marks=pytest.mark.nochaos)])  # chaos waits at one piece in a few
+    pytest.param("stream-tiny", b"x" * 60000, marks=pytest.mark.nochaos, id="stream-tiny")])  # chaos waits at one piece in a few
 def test_a_streamed_answer_comes_whole(make, case, body):
     gw, back = answers(make, case)
     worker = gw.worker
-    with gw.connect() as c:
+    with gw.connect(timeout=60.0) as c:  # many small pieces under a sanitizer
         for _ in range(2):
             got = c.ask()
             assert got.status == 200 and got.body == body

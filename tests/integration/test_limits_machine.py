@@ -216,7 +216,8 @@ def test_memory_has_a_bound(make):
             push()
             return all(n == size + 1 or n == 0 for n in sent)
         wait_until(done, 60, "the rest of the uploads")
-        assert late.read().status == 200
+        assert late.read().status in (200, 503)  # in the meantime the bound may have been reached again
+        wait_until(lambda: late.ask(host="quick.test").status == 200, 30, "an answer")
     for i, c in enumerate(uploads):
         c.sock.settimeout(60)
         if sent[i]:

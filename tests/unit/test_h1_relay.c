@@ -212,7 +212,7 @@ static void test_backpressure(void **state)
     kit_expect(&k, fd, &t, "\r\n\r\n");
     k.peak = 0;
     move(&k, ufd, fd, 16777216, block, sizeof block);
-    assert_true(k.peak < 2000000); /* blocks of backends grow further, while nothing waits */
+    assert_true(k.peak < 2700000); /* blocks of backends grow further, while nothing is known to wait: two of a megabyte */
     kit_turn(&k);
     assert_int_equal(cli_pool_stats(k.pool).idle, 1);
     close(fd), close(ufd), close(lfd);
