@@ -10,19 +10,21 @@
 #define PERIOD_MS 60000u
 
 const char *const shortage_names[SHORTAGES] = {"connections", "descriptors", "kernel_memory", "ports",
-                                               "memory"};
-const char *const shortage_places[SHORT_PLACES] = {"accept", "connect", "request"};
+                                               "memory", "heap"};
+const char *const shortage_places[SHORT_PLACES] = {"accept", "connect", "request", "loop"};
 
 static const char *const what[SHORTAGES] = {
     [SHORT_CONNECTIONS] = "as many as may be are open (limits.connections)",
     [SHORT_DESCRIPTORS] = "no file descriptors are left (RLIMIT_NOFILE)",
     [SHORT_KERNEL] = "the kernel has no memory for sockets",
     [SHORT_PORTS] = "no local port is left (net.ipv4.ip_local_port_range)",
-    [SHORT_MEMORY] = "limits.memory is reached"};
+    [SHORT_MEMORY] = "limits.memory is reached",
+    [SHORT_HEAP] = "the process gets no more memory"};
 static const char *const then[SHORT_PLACES] = {
     [SHORT_AT_ACCEPT] = "connections cannot be accepted for now",
     [SHORT_AT_CONNECT] = "backends cannot be connected to for now",
-    [SHORT_AT_REQUEST] = "requests are refused for now"};
+    [SHORT_AT_REQUEST] = "requests are refused for now",
+    [SHORT_AT_LOOP] = "event loops grow into what was set aside for them"};
 
 static struct one {
     _Atomic uint64_t n, told; /* times; of them when it was last told */

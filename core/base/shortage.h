@@ -12,12 +12,14 @@ enum shortage {
     SHORT_KERNEL,      /* ENOBUFS, ENOMEM of a system call */
     SHORT_PORTS,       /* EADDRNOTAVAIL at connect(2) */
     SHORT_MEMORY,      /* limits.memory */
+    SHORT_HEAP,        /* malloc */
     SHORTAGES
 };
 enum shortage_at {
     SHORT_AT_ACCEPT,  /* connections wait in the kernel's queue */
     SHORT_AT_CONNECT, /* calls of upstreams fail with 503 */
     SHORT_AT_REQUEST, /* requests are answered 503 */
+    SHORT_AT_LOOP,    /* libev would abort, loop_mem.h */
     SHORT_PLACES
 };
 extern const char *const shortage_names[SHORTAGES];

@@ -2,6 +2,7 @@
 /* HTTP/1 server connections: reading, requests to events, what timeouts and closed clients mean. */
 #include "http/h1_srv.h"
 
+#include "base/shortage.h"
 #include "http/h1_guard.h"
 #include "http/h1_msg.h"
 
@@ -92,6 +93,12 @@ static void begin_body(struct h1_conn *c)
     x->expect_due = req->expect_continue;
 }
 
+static void no_memory(struct h1_conn *c)
+{
+    shortage_note(SHORT_HEAP, SHORT_AT_REQUEST, loop_now_ms(loop_of(c)));
+    h1_srv_close(c);
+}
+
 /* The head is whole, n bytes of it. false: out of memory, the connection is closed. */
 static bool take_head(struct h1_conn *c, size_t n)
 {
@@ -100,7 +107,7 @@ static bool take_head(struct h1_conn *c, size_t n)
     struct http_req *req = &x->st.req;
     char *copy = arena_bytes(&x->arena, n);
     if (!copy) {
-        h1_srv_close(c);
+        no_memory(c);
         return false;
     }
     memcpy(copy, h1_in_at(&c->in), n); /* so that a waiting exchange holds no read block */
@@ -136,7 +143,7 @@ static bool begin(struct h1_conn *c)
     }
     struct h1_xchg *x = c->x = h1_srv_xchg_new(c);
     if (!x) {
-        h1_srv_close(c);
+        no_memory(c);
         return false;
     }
     x->st.t_first_ns = loop_stamp_ns(loop_of(c));
@@ -269,7 +276,7 @@ void h1_srv_readable(struct ev_loop *ev, ev_io *io, int revents)
         }
         if (h1_in_space(&c->in, &l->bufs, &l->large, &old, &p, &room) != 0) {
             if (c->state == H1_S_LIVE) h1_srv_end(c, SRV_ABORTED);
-            h1_srv_close(c);
+            no_memory(c);
             break;
         }
         if (old) {
@@ -310,7 +317,7 @@ void h1_srv_read_timeout(struct h1_conn *c)
         }
         x = c->x = h1_srv_xchg_new(c);
         if (!x) {
-            h1_srv_close(c);
+            no_memory(c);
             break;
         }
         h1_head_request(&x->head, &x->arena, &x->st.req.h, 0, 0, 0);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/shortage.h"
 #include "http/srv_conn.h"
 #include "net/proxy_proto.h"
 
@@ -64,7 +65,7 @@ static void hand_over(struct proxied *p, const struct proxy_proto *h)
     SRV_COUNT(th->stats.proxied, 1);
     if (h1_srv_accept(th, p->fd, h->told ? &h->src : &p->peer, h->told ? &h->dst : NULL,
                       p->c.conf) != 0)
-        log_warn("a connection could not be taken: out of memory");
+        shortage_note(SHORT_HEAP, SHORT_AT_ACCEPT, loop_now_ms(th->loop));
     leave(p);
 }
 

@@ -5,6 +5,8 @@
 
 #include <time.h>
 
+#include "net/loop_mem.h"
+
 #define ARENA_BLOCK 8192u /* a request and an answer of ordinary size fit */
 #define ARENA_KEEP 512u
 #define BUFS_KEEP 256u
@@ -104,6 +106,7 @@ struct loop *loop_new(unsigned id, unsigned long read_block)
     if (id >= LOOP_MAX || read_block > UINT32_MAX / 2) return NULL;
     struct loop *l = calloc(1, sizeof *l);
     if (!l) return NULL;
+    loop_mem_init();
     l->ev = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
     if (!l->ev || rng_seed(&l->rng) != 0) {
         if (l->ev) ev_loop_destroy(l->ev);

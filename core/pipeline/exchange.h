@@ -182,6 +182,9 @@ void x_misuse(struct exchange *, const struct hook_ref *, const char *fmt, ...) 
 void x_to_response(struct exchange *, unsigned stop_pos); /* a response is set: run ③ */
 void x_abort(struct exchange *, const char *why);
 void x_fail(struct exchange *, enum gw_type, const char *why); /* the core's own gateway response, then ③ for all */
+/* malloc gave nothing: counted; 503, or the connection is closed. */
+void x_fail_memory(struct exchange *);
+void x_abort_memory(struct exchange *);
 void x_trace(struct exchange *, const char *fmt, ...) PRINTF(2, 3);
 #define STOP_ALL UINT32_MAX
 

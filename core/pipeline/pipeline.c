@@ -53,7 +53,8 @@ static void shortages(struct text *out)
         enum shortage_at at;
     } pairs[] = {{SHORT_CONNECTIONS, SHORT_AT_ACCEPT}, {SHORT_DESCRIPTORS, SHORT_AT_ACCEPT}, {SHORT_KERNEL, SHORT_AT_ACCEPT},
                  {SHORT_MEMORY, SHORT_AT_ACCEPT},      {SHORT_DESCRIPTORS, SHORT_AT_CONNECT}, {SHORT_KERNEL, SHORT_AT_CONNECT},
-                 {SHORT_PORTS, SHORT_AT_CONNECT},      {SHORT_MEMORY, SHORT_AT_REQUEST}};
+                 {SHORT_PORTS, SHORT_AT_CONNECT},      {SHORT_MEMORY, SHORT_AT_REQUEST},     {SHORT_HEAP, SHORT_AT_ACCEPT},
+                 {SHORT_HEAP, SHORT_AT_REQUEST},       {SHORT_HEAP, SHORT_AT_LOOP}};
 
     for (unsigned i = 0; i < ARRAY_LEN(pairs); i++)
         metric_sample(out, "sallyport_shortages_total", (double)shortage_count(pairs[i].what, pairs[i].at),

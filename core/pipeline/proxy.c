@@ -3,6 +3,7 @@
 #include "pipeline/proxy.h"
 
 #include "base/log.h"
+#include "base/shortage.h"
 
 static void attempt(struct exchange *x);
 static void picked(void *arg, const struct upstream_picked *p);
@@ -28,6 +29,12 @@ static void fail(struct exchange *x, enum gw_type type, const char *why)
     x->t_int_end = loop_stamp_ns(x->loop);
     timer_cancel(&p->timer);
     x_fail(x, type, why);
+}
+
+static void fail_memory(struct exchange *x)
+{
+    shortage_note(SHORT_HEAP, SHORT_AT_REQUEST, loop_now_ms(x->loop));
+    fail(x, GW_INTEGRATION_UNREACHABLE, "out of memory");
 }
 
 static void timed_out(struct loop *l, struct timer *t)
@@ -251,6 +258,8 @@ static void picked(void *arg, const struct upstream_picked *pk)
     p->pick = NULL;
     if (pk->status == E_LIMIT && queued(x))
         return;
+    if (pk->status == E_NOMEM)
+        shortage_note(SHORT_HEAP, SHORT_AT_REQUEST, loop_now_ms(x->loop));
     if (pk->status != 0) {
         if (x->attempt > 1) /* what the one before ended with says more */
             fail(x, p->type, p->why);
@@ -270,7 +279,9 @@ static void picked(void *arg, const struct upstream_picked *pk)
     int rc = start_call(x, pk);
     x->req = before;
     x->req.h = shown;
-    if (rc != 0)
+    if (rc == E_NOMEM)
+        fail_memory(x);
+    else if (rc != 0)
         fail(x, GW_INTERNAL, "the upstream call cannot begin");
     else
         x_request_pump(x);
@@ -298,7 +309,7 @@ void proxy_start(struct exchange *x)
         return;
     p = arena_zalloc(x->arena, sizeof(*p));
     if (!p) {
-        x_fail(x, GW_INTERNAL, "out of memory");
+        x_fail_memory(x);
         return;
     }
     p->x = x;
@@ -360,10 +371,14 @@ void proxy_send(struct exchange *x, struct bufq *q, bool end)
     p->end_sent = end;
     if (end && x->st->req.trailers.n)
         cli_trailers(&p->call, &x->st->req.trailers);
-    if (cli_send(&p->call, q, end) != 0) {
-        cli_cancel(&p->call);
+    int rc = cli_send(&p->call, q, end);
+    if (rc == 0)
+        return;
+    cli_cancel(&p->call);
+    if (rc == E_NOMEM)
+        fail_memory(x);
+    else
         fail(x, GW_INTERNAL, "the request body does not fit its declared length");
-    }
 }
 
 void proxy_fill(struct exchange *x)
@@ -372,7 +387,7 @@ void proxy_fill(struct exchange *x)
     struct cli_call *c = &p->call;
 
     if (bufq_move(&x->res_flow.in, &c->in) != 0) {
-        x_abort(x, "out of memory");
+        x_abort_memory(x);
         return;
     }
     x->res_flow.in_end = c->in_end;

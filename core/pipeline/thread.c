@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/shortage.h"
 #include "pipeline/exchange.h"
 #include "pipeline/host.h"
 #include "pipeline/relief.h"
@@ -147,7 +148,7 @@ void pipeline_accept(struct loop *l, str listener, int fd, const struct addr *pe
     if (!pl)
         close(fd);
     else if (srv_accept(l, fd, peer, &pl->conf) != 0)
-        log_warn("a connection could not be taken: out of memory");
+        shortage_note(SHORT_HEAP, SHORT_AT_ACCEPT, loop_now_ms(l));
 }
 
 void pipeline_thread_drain(struct loop *l)

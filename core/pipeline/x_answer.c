@@ -92,7 +92,7 @@ void x_set_gateway_response(struct exchange *x, enum gw_type type, str message)
     x->error_message = message.n ? arena_str(x->arena, message) : str_z(d.message);
     x->local = true;
     if (t.failed || x_set_local(x, d.status, STR("application/json"), text_str(&t)) != 0)
-        x_drop_response(x), x->res.status = 500, x->res_ready = true, x->res_flow.in_end = true;
+        x_drop_response(x), x->res.status = d.status, x->res_ready = true, x->res_flow.in_end = true;
     text_fini(&t);
     x->local = x->res.local = true;
     if (d.error_type && hdrs_set(&x->res.h, x->arena, HDR_X_AMZN_ERRORTYPE, hdr_id_name(HDR_X_AMZN_ERRORTYPE), str_z(d.error_type)) != 0)

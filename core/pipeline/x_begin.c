@@ -92,7 +92,7 @@ static void on_head(struct srv_stream *st)
     struct site_match m;
 
     if (!x) {
-        log_error("out of memory: a request is refused");
+        shortage_note(SHORT_HEAP, SHORT_AT_REQUEST, loop_now_ms(st->loop));
         srv_abort(st);
         return;
     }
@@ -104,7 +104,7 @@ static void on_head(struct srv_stream *st)
         return;
     }
     if (adopt_unit(x, &m) != 0) {
-        x_fail(x, GW_INTERNAL, "out of memory");
+        x_fail_memory(x);
         return;
     }
     if (!x->stage) {

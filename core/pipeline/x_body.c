@@ -67,7 +67,7 @@ static void fill_request(struct exchange *x)
     if (f->in_end || !request_wanted(x))
         return;
     if (bufq_move(&f->in, &st->in) != 0) {
-        x_abort(x, "out of memory");
+        x_abort_memory(x);
         return;
     }
     f->in_end = st->in_end;

@@ -135,12 +135,12 @@ static bool run_hooks(struct exchange *x, struct flow *f, enum x_where where)
             return false;
         }
         if (!pass_on(f)) {
-            x_abort(x, "out of memory");
+            x_abort_memory(x);
             return false;
         }
     }
     if (bufq_move(&f->out, &f->cur) != 0) {
-        x_abort(x, "out of memory");
+        x_abort_memory(x);
         return false;
     }
     f->out_end |= f->at_end;
@@ -156,12 +156,12 @@ void flow_run(struct exchange *x, struct flow *f, enum x_where where)
             return;
         if (f->hook_count == 0) {
             if (bufq_move(&f->out, &f->in) != 0)
-                x_abort(x, "out of memory");
+                x_abort_memory(x);
             f->out_end = f->in_end;
             return;
         }
         if (bufq_move(&f->cur, &f->in) != 0) {
-            x_abort(x, "out of memory");
+            x_abort_memory(x);
             return;
         }
         f->at = 0;
@@ -185,7 +185,7 @@ void flow_resume(struct exchange *x, struct flow *f, enum x_where where, sp_verd
         return;
     }
     if (!pass_on(f)) {
-        x_abort(x, "out of memory");
+        x_abort_memory(x);
         return;
     }
     f->at++;

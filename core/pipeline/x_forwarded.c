@@ -392,6 +392,6 @@ bool x_last_hop(struct exchange *x)
     str less = n ? arena_printf(x->arena, "%llu", (unsigned long long)(n - 1)) : STR_NONE;
     if (less.p && hdrs_set(&x->req.h, x->arena, HDR_MAX_FORWARDS, hdr_id_name(HDR_MAX_FORWARDS), less) == 0)
         return false;
-    x_fail(x, GW_INTERNAL, "out of memory");
+    x_fail_memory(x);
     return true;
 }

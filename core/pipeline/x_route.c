@@ -124,15 +124,19 @@ void x_match_route(struct exchange *x)
     if (m.param_count) {
         x->params = arena_alloc(x->arena, m.param_count * sizeof(*x->params));
         if (!x->params) {
-            x_fail(x, GW_INTERNAL, "out of memory");
+            x_fail_memory(x);
             return;
         }
         memcpy(x->params, m.params, m.param_count * sizeof(*x->params));
         x->param_count = m.param_count;
     }
     int rc = prepare_request(x);
+    if (rc == E_NOMEM) {
+        x_fail_memory(x);
+        return;
+    }
     if (rc != 0) {
-        x_fail(x, GW_INTERNAL, rc == E_NOMEM ? "out of memory" : "the integration URI cannot be built");
+        x_fail(x, GW_INTERNAL, "the integration URI cannot be built");
         return;
     }
     x->phase = X_REQUEST;

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 
 #include "base/log.h"
+#include "base/shortage.h"
 #include "pipeline/metric.h"
 
 const char *hook_point_name(unsigned point)
@@ -259,6 +260,18 @@ void x_abort(struct exchange *x, const char *why)
     srv_abort(x->st);
 }
 
+void x_fail_memory(struct exchange *x)
+{
+    shortage_note(SHORT_HEAP, SHORT_AT_REQUEST, loop_now_ms(x->loop));
+    x_fail(x, GW_INTEGRATION_UNREACHABLE, "out of memory");
+}
+
+void x_abort_memory(struct exchange *x)
+{
+    shortage_note(SHORT_HEAP, SHORT_AT_REQUEST, loop_now_ms(x->loop));
+    x_abort(x, "out of memory");
+}
+
 /* What a verdict of the hook at the cursor of the main chain does. Returns false when the chain stops here. */
 static bool apply_main(struct exchange *x, const struct hook_ref *h, unsigned point, sp_verdict v)
 {
@@ -419,7 +432,7 @@ static void run_integration(struct exchange *x)
 static void request_through(struct exchange *x)
 {
     if (flow_arm(x, &x->req_flow, W_REQ_BODY) != 0) {
-        x_fail(x, GW_INTERNAL, "out of memory");
+        x_fail_memory(x);
         return;
     }
     bool here = x->req_flow.edits && x->st->in_end; /* all has come already: its length stays known */

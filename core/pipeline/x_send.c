@@ -25,7 +25,7 @@ void x_send_head(struct exchange *x)
         x->res.has_body = false, x->res.content_length = 0;
     x->bodyless = !x->res.has_body || head_method;
     if (add_ids(x) != 0) {
-        x_abort(x, "out of memory");
+        x_abort_memory(x);
         return;
     }
     if (!x->bodyless && f->hook_count && f->edits)
@@ -48,7 +48,7 @@ void x_response_headed(struct exchange *x)
     struct flow *f = &x->res_flow;
 
     if (flow_arm(x, f, W_RES_BODY) != 0) {
-        x_abort(x, "out of memory");
+        x_abort_memory(x);
         return;
     }
     if (f->whole || (f->edits && f->in_end)) { /* all is here already: its length stays known */

@@ -12,6 +12,7 @@
 
 #define PACKET   32768u
 #define HEAD_MAX 96u
+#define SMALL    512u
 
 struct chan_out {
     struct chan_out *next;
@@ -38,6 +39,12 @@ static void forget_out(struct chan *c)
     free(o);
 }
 
+static void forget_text(struct chan *c, char *text)
+{
+    if (text != c->brief)
+        free(text);
+}
+
 static void shut(struct chan *c)
 {
     if (!c->loop || c->fd < 0)
@@ -51,7 +58,7 @@ static void shut(struct chan *c)
     if (c->in_fd >= 0)
         close(c->in_fd);
     c->in_fd = -1;
-    free(c->text);
+    forget_text(c, c->text);
     c->text = NULL;
 }
 
@@ -102,6 +109,18 @@ static int queue(struct chan *c, const char *head, size_t head_n, str part, int 
     return 0;
 }
 
+/* What is short goes without memory when nothing waits before it. False: it does not, or the socket takes no more. */
+static bool send_now(struct chan *c, const char *head, size_t n, str text, int fd)
+{
+    char data[SMALL];
+    if (c->first || n + text.n > sizeof data)
+        return false;
+    memcpy(data, head, n);
+    if (text.n)
+        memcpy(data + n, text.p, text.n);
+    return sock_send_fds(c->fd, data, n + text.n, &fd, fd >= 0 ? 1 : 0) >= 0;
+}
+
 int chan_send(struct chan *c, const char *verb, uint64_t id, str text, int fd)
 {
     char head[HEAD_MAX];
@@ -112,6 +131,8 @@ int chan_send(struct chan *c, const char *verb, uint64_t id, str text, int fd)
     if (c->queued + text.n > CHAN_QUEUE_MAX)
         return E_LIMIT;
     int n = snprintf(head, sizeof head, "%s %" PRIu64 " %zu\n", verb, id, text.n);
+    if (send_now(c, head, (size_t)n, text, fd))
+        return 0;
     str part = str_take(text, PACKET - (size_t)n);
     int rc = queue(c, head, (size_t)n, part, fd);
     for (text = str_drop(text, part.n); rc == 0 && text.n; text = str_drop(text, part.n)) {
@@ -140,7 +161,7 @@ static void deliver(struct chan *c)
     c->ev->msg(c, &m);
     if (m.fd >= 0)
         close(m.fd);
-    free(text);
+    forget_text(c, text);
 }
 
 static int begin(struct chan *c, str packet, int fd)
@@ -156,7 +177,7 @@ static int begin(struct chan *c, str packet, int fd)
     }
     memcpy(c->verb, verb.p, verb.n);
     c->verb[verb.n] = '\0';
-    c->text = malloc(want + 1);
+    c->text = want < sizeof c->brief ? c->brief : malloc(want + 1);
     if (!c->text)
         return E_NOMEM;
     if (body.n)

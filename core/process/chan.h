@@ -39,7 +39,8 @@ struct chan {
     /* a message that is coming in */
     char verb[CHAN_VERB_MAX + 1];
     uint64_t id;
-    char *text;
+    char *text; /* brief, or its own block */
+    char brief[256]; /* orders come through also when there is no memory */
     size_t have, want;
     int in_fd;
     char *packet;

@@ -21,6 +21,21 @@ void worker_say(struct worker *w, const char *verb, uint64_t id, str text, int f
         log_error("the master does not listen");
 }
 
+void worker_answer(struct worker *w, const char *verb, uint64_t id, const struct text *t, bool ok)
+{
+    str bare = ok ? STR("{\"ok\":true,\"message\":\"done; there is no memory for more words\"}")
+                  : STR("{\"ok\":false,\"message\":\"out of memory\",\"errors\":[]}");
+    int rc = t->failed ? E_NOMEM : 0;
+    if (!w->chan_up)
+        return;
+    if (rc == 0)
+        rc = chan_send(&w->chan, verb, id, text_str(t), -1);
+    if (rc == E_NOMEM)
+        rc = chan_send(&w->chan, verb, id, bare, -1);
+    if (rc)
+        log_error("the master does not listen");
+}
+
 /* Ending */
 static void thread_stop(struct wthread *t, void *arg)
 {
@@ -70,7 +85,7 @@ static void on_status(struct worker *w, uint64_t id)
     struct text t;
     text_init(&t);
     worker_status(w, &t);
-    worker_say(w, "answer", id, t.failed ? STR_NONE : text_str(&t), -1);
+    worker_answer(w, "answer", id, &t, false);
     text_fini(&t);
 }
 

@@ -89,6 +89,8 @@ struct worker {
 int worker_main(const struct cli *);
 /* Tells the master; nothing when it is gone. */
 void worker_say(struct worker *, const char *verb, uint64_t id, str text, int fd);
+/* For who waits for it: also when there is no memory, then `ok` and little else. */
+void worker_answer(struct worker *, const char *verb, uint64_t id, const struct text *, bool ok);
 void worker_end(
     struct worker *,
     int code); /* stops the threads, then the main loop. The first code that is not 0 counts */

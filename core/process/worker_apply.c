@@ -47,7 +47,7 @@ static void refuse(struct apply *a, const char *message)
     text_init(&t);
     diag_sort(&a->diag);
     answer_fail(&t, &a->diag, "%s", message);
-    worker_say(w, a->first ? "failed" : "answer", a->id, text_str(&t), -1);
+    worker_answer(w, a->first ? "failed" : "answer", a->id, &t, false);
     text_fini(&t);
     if (a->first) {
         if (w->chan_up)
@@ -121,7 +121,7 @@ static void on_listening(struct worker *w, void *arg)
         w->reloads++;
     text_init(&t);
     write_answer(a, &t);
-    worker_say(w, a->first ? "ready" : "answer", a->id, text_str(&t), -1);
+    worker_answer(w, a->first ? "ready" : "answer", a->id, &t, true);
     text_fini(&t);
     end(a);
 }
@@ -291,7 +291,7 @@ void worker_apply(struct worker *w, uint64_t id)
                     w->draining   ? "is stopping"
                     : w->applying ? "is at another one"
                                   : "is out of memory");
-        worker_say(w, id ? "answer" : "failed", id, text_str(&t), -1);
+        worker_answer(w, id ? "answer" : "failed", id, &t, false);
         text_fini(&t);
         if (!id)
             worker_end(w, 1);

@@ -247,10 +247,7 @@ void worker_ask(struct worker *w, uint64_t id, str line)
         answer_request(w, req, &t);
     else
         answer_fail(&t, &d, "the request is malformed");
-    worker_say(w, "answer", id,
-               t.failed ? STR("{\"ok\":false,\"message\":\"out of memory\",\"errors\":[]}")
-                        : text_str(&t),
-               -1);
+    worker_answer(w, "answer", id, &t, false);
     diag_fini(&d);
     text_fini(&t);
     node_tree_free(tree);
