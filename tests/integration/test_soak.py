@@ -83,7 +83,7 @@ def conf_of(gw_ports, backend, pairs, ca, dns, variant):
     return {"listen": [{"address": "127.0.0.1:%d" % gw_ports[0]},
                        {"address": "127.0.0.1:%d" % gw_ports[1], "tls": {"certificates": [pairs[variant].conf]}},
                        {"address": "127.0.0.1:%d" % gw_ports[2]}][:2 + variant],
-            "threads": 2, "limits": {"body": "4MB"}, "resolver": {"servers": dns.address, "timeout": "1s"},
+            "threads": 2, "limits": {"body": "4MB"}, "log": {"level": "debug"}, "resolver": {"servers": dns.address, "timeout": "1s"},
             "upstreams": more + [dict(up("named"), targets=["back.test:%d" % backend["named"]])] + [up("good", backend["plain"]), up("leave", backend["other"]), up("gone", backend["flicker"]),
                           up("tls", backend["tls"], tls={"ca": ca, "server_name": "back.test"}),
                           up("flaky", backend["plain"], backend["flicker"], ejection={"failures": 2, "time": "300ms"},
