@@ -5,6 +5,7 @@ import collections
 import json
 import os
 import random
+import re
 import statistics
 import subprocess
 import sys
@@ -13,9 +14,9 @@ import time
 
 import pytest
 
-import prom
 from conftest import LONG
-from confgen import plain_api
+from confgen import doc_api, operation, plain_api
+from dns import NameServer
 from gateway import free_port, sanitized
 from tlskit import Authority
 from wire import wait_until
@@ -27,10 +28,11 @@ LIB = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib")
 CLIENTS, PROCESSES = 16, 2
 
 
-def resident_kb(pid):
+def memory_kb(pid):
+    """Resident, and what of it is this process's alone."""
     with open("/proc/%d/smaps_rollup" % pid) as f:
-        fields = dict(x.split(":") for x in f.read().splitlines()[1:])
-    return int(fields["Rss"].split()[0])
+        fields = {k: int(v.split()[0]) for k, v in (x.split(":") for x in f.read().splitlines()[1:])}
+    return fields["Rss"], fields["Private_Clean"] + fields["Private_Dirty"]
 
 
 def python(name, conf, **how):
@@ -38,63 +40,80 @@ def python(name, conf, **how):
 
 
 class Samples:
-    """Resident memory and descriptors of master and worker, every second."""
+    """Memory and descriptors of master and worker, every second; the name's addresses change as it goes."""
+    COLUMNS = [(who, what) for who in ("master", "worker") for what in ("resident KB", "private KB", "descriptors")]
 
-    def __init__(self, gw):
-        self.gw, self.rows, self.stop = gw, [], threading.Event()
+    def __init__(self, gw, dns):
+        self.pids, self.dns, self.rows, self.stop = (gw.pid, gw.worker), dns, [], threading.Event()
         self.thread = threading.Thread(target=self.run)
         self.thread.start()
 
     def take(self):
-        pids = [self.gw.pid, self.gw.worker]
-        return sum(resident_kb(p) for p in pids), sum(len(os.listdir("/proc/%d/fd" % p)) for p in pids)
+        row = []
+        for pid in self.pids:
+            row += [*memory_kb(pid), len(os.listdir("/proc/%d/fd" % pid))]
+        return row
 
     def run(self):
         while not self.stop.wait(1):
             try:
                 self.rows.append(self.take())
             except OSError:
-                pass  # a process of a reload's trial, gone already
+                return  # it has crashed, and the end will tell
+            self.dns.names["back.test"] = NAMES[len(self.rows) % len(NAMES)]
 
     def end(self):
         self.stop.set()
         self.thread.join()
 
-    def median(self, part):
-        return [statistics.median(column) for column in zip(*part)]
+    @staticmethod
+    def median(part):
+        return [int(statistics.median(column)) for column in zip(*part)]
 
 
-def conf_of(gw_ports, backend, pair, ca, variant):
+NAMES = ["127.0.0.1"], ["127.0.0.2", "127.0.0.1"], ["127.0.0.2"]
+
+
+def conf_of(gw_ports, backend, pairs, ca, dns, variant):
+    """Every second variant has another certificate, another header, one listener and one upstream more."""
     def up(name, *ports, **more):
-        return dict({"id": name, "targets": ["127.0.0.1:%d" % p for p in ports], "timeouts": {"first_byte": "1500ms"},
+        return dict({"id": name, "targets": ["127.0.0.1:%d" % p for p in ports], "timeouts": {"first_byte": "10s"},
                      "pool": {"idle_timeout": "2s"}}, **more)
-    return {"listen": [{"address": "127.0.0.1:%d" % gw_ports[0]}, {"address": "127.0.0.1:%d" % gw_ports[1], "tls": {"certificates": [pair.conf]}}],
-            "threads": 2, "limits": {"body": "4MB"},
-            "upstreams": [up("good", backend["plain"]), up("leave", backend["other"]), up("gone", backend["flicker"]),
+    more = [up("more", backend["other"], health={"type": "tcp", "interval": "1s"})] if variant else []
+    return {"listen": [{"address": "127.0.0.1:%d" % gw_ports[0]},
+                       {"address": "127.0.0.1:%d" % gw_ports[1], "tls": {"certificates": [pairs[variant].conf]}},
+                       {"address": "127.0.0.1:%d" % gw_ports[2]}][:2 + variant],
+            "threads": 2, "limits": {"body": "4MB"}, "log": {"level": "debug"}, "resolver": {"servers": dns.address, "timeout": "1s"},
+            "upstreams": more + [dict(up("named"), targets=["back.test:%d" % backend["named"]])] + [up("good", backend["plain"]), up("leave", backend["other"]), up("gone", backend["flicker"]),
                           up("tls", backend["tls"], tls={"ca": ca, "server_name": "back.test"}),
                           up("flaky", backend["plain"], backend["flicker"], ejection={"failures": 2, "time": "300ms"},
                              retries={"attempts": 3, "on": ["connect", "reset"], "budget": {"percent": 100, "min_per_second": 1000}},
                              health={"type": "tcp", "interval": "1s"})],
-            "plugins": [{"headers": {"response": {"set": {"X-Soak-Plugin": "1", "X-Variant": str(variant)}}}}]}
+            "plugins": ["respond", {"headers": {"response": {"set": {"X-Soak-Plugin": "1", "X-Variant": str(variant)}}}}]}
 
 
-APIS = [plain_api(name, up, name + ".test") for name, up in
-        (("soak", "good"), ("leave", "leave"), ("gone", "gone"), ("tls", "tls"), ("flaky", "flaky"))]
+def apis_of(backend):
+    known = "http://127.0.0.1:%d/B/ok/500/known" % backend["plain"]
+    return [plain_api(name, up, name + ".test") for name, up in
+            (("soak", "good"), ("leave", "leave"), ("gone", "gone"), ("tls", "tls"), ("flaky", "flaky"), ("named", "named"))] + [
+                doc_api("doc", {"/known": {"get": operation(known)}}, kind="HTTP", host="doc.test"),
+                plain_api("fixed", "good", "fixed.test", **{"x-sallyport-plugins": {"respond": {"status": 418, "body": "fixed"}}})]
 
 
 def test_soak(make, tmp_path, record_property):
     ca = Authority(tmp_path / "ca")
-    pair, back_pair = ca.cert("soak.test"), ca.cert("back.test")
+    pairs, back_pair, dns = [ca.cert("soak.test") for _ in range(2)], ca.cert("back.test"), NameServer({"back.test": NAMES[0]})
     backend = python("soak_backend.py", {"chain": back_pair.chain, "key": back_pair.key, "seed": SEED}, stdin=subprocess.PIPE)
-    clients = []
+    clients, samples = [], None
+    print("seed %d" % SEED)
     try:
         ports = json.loads(backend.stdout.readline())
-        listen = free_port(), free_port()
-        gw = make.gateway(conf_of(listen, ports, pair, ca.pem, 0), APIS, start=False)
+        listen = free_port(), free_port(), free_port()
+        gw = make.gateway(conf_of(listen, ports, pairs, ca.pem, dns, 0), apis_of(ports), start=False)
         gw.port = listen[0]
         gw.start()
-        begin = Samples(gw)
-        at_start = begin.take()
+        samples = Samples(gw, dns)
+        at_start = samples.take()
         began = time.monotonic()
         clients = [python("soak_client.py", {"seed": SEED * 10 + i, "seconds": SECONDS, "clients": CLIENTS, "plain": listen[0], "tls": listen[1],
                                              "ca": ca.pem}) for i in range(PROCESSES)]
@@ -102,36 +121,67 @@ def test_soak(make, tmp_path, record_property):
         while time.monotonic() - began < SECONDS:
             time.sleep(min(20 if SECONDS > 60 else 3, max(0.0, SECONDS - (time.monotonic() - began))))
             reloads += 1
-            gw.write(conf_of(listen, ports, pair, ca.pem, reloads % 2))
+            gw.write(conf_of(listen, ports, pairs, ca.pem, dns, reloads % 2))
             gw.reload()
+        gw.write(conf_of(listen, ports, pairs, ca.pem, dns, 0))
+        gw.reload()  # as at the start
         results = [json.loads(c.communicate(timeout=90)[0]) for c in clients]
-        begin.end()
-        report(gw, begin, at_start, results, reloads, record_property)
+        samples.end()
+        backend.stdin.write("\n")
+        backend.stdin.flush()
+        lag = "longest wait for a turn: backends %s s, clients %s s" % (backend.stdout.readline().strip(), max(r["lag"] for r in results))
+        report(gw, samples, at_start, results, reloads, lag, record_property)
     finally:
+        if samples:
+            samples.end()
+        dns.stop()
         for p in clients + [backend]:
             p.kill()
             p.wait()
 
 
-def report(gw, samples, at_start, results, reloads, record_property):
+def told(gw, wrong):
+    """What the gateway's log says of the requests whose ids the wrong answers carry."""
+    ids = set(re.findall(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", " ".join(wrong)))
+    return [line for line in gw.log().splitlines() if ids.intersection(re.findall(r"[0-9a-f-]{36}", line))]
+
+
+def pooled(gw):
+    """Connections to upstreams; not those of the document's, which stay for the 60 s that it cannot shorten."""
+    return sum(float(line.split()[-1]) for line in gw.metrics().splitlines()
+               if line.startswith("sallyport_upstream_connections{") and 'upstream="http:' not in line)
+
+
+def report(gw, samples, at_start, results, reloads, lag, record_property):
     count, wrong = collections.Counter(), []
     for r in results:
         count.update(r["count"])
         wrong += r["wrong"]
+    assert samples.pids == (gw.pid, gw.worker), "the worker has crashed: " + gw.log()[-3000:]
     first, last = samples.median(samples.rows[:60]), samples.median(samples.rows[-60:])
     answers = sum(n for k, n in count.items() if k[:3].isdigit())
     figures = ["seed %d, %d s, %d reloads: %d answers, %d wrong" % (SEED, SECONDS, reloads, answers, count["wrong"]),
                ", ".join("%s: %d" % kv for kv in sorted(count.items())),
-               "resident KB of master and worker: %d before, %d in the first minute, %d in the last (medians)" % (at_start[0], first[0], last[0]),
-               "descriptors: %d before, %d in the first minute, %d in the last" % (at_start[1], first[1], last[1])]
+               lag,
+               "resident KB of the worker, medians of each minute: " +
+               " ".join(str(samples.median(samples.rows[at:at + 60])[3]) for at in range(0, len(samples.rows), 60))]
+    figures += ["%s, %s: %d before, %d in the first minute, %d in the last (medians)" % (*name, *numbers)
+                for name, *numbers in zip(samples.COLUMNS, at_start, first, last)]
     for line in figures:
         print(line)
         record_property("figure", line)
-    assert not wrong and count["wrong"] == 0, "\n".join(figures + wrong)
+    assert not wrong and count["wrong"] == 0, "\n".join(figures + wrong + told(gw, wrong))
     assert answers > SECONDS * (5 if sanitized() else 20), figures[0]
     wait_until(lambda: gw.status()["connections"] == 0 and gw.status()["exchanges"] == 0, 10, "nothing in flight")
-    wait_until(lambda: prom.parse(gw.metrics()).sum("sallyport_upstream_connections") == 0, 15, "pools that have run empty")
-    wait_until(lambda: samples.take()[1] <= at_start[1] + 2, 15, "descriptors as at the start")
+    try:
+        wait_until(lambda: pooled(gw) == 0, 15, "pools that have run empty")
+    except AssertionError as e:
+        raise AssertionError("%s\n%s\n%s" % (e, "\n".join(x for x in gw.metrics().splitlines() if x.startswith("sallyport_upstream_connections")),
+                                             subprocess.run(["ss", "-tnpOe"], stdout=subprocess.PIPE, text=True, check=False).stdout)) from e
+    wait_until(lambda: samples.take()[2] <= at_start[2] and samples.take()[5] <= at_start[5] + 2, 15, "descriptors as at the start")
+    end = samples.take()
+    record_property("figure", "idle again: worker %d KB, %d descriptors; master %d KB, %d descriptors" % (end[3], end[5], end[0], end[2]))
     if SECONDS >= 120 and not sanitized():
-        assert last[0] <= first[0] * 1.05 + 1024, figures[2]
-        assert last[1] <= first[1] * 1.25 + 10, figures[3]
+        for (who, what), a, b in zip(samples.COLUMNS, first, last):
+            limit = a * 1.25 + 10 if what == "descriptors" else a * 1.05 + 1024
+            assert b <= limit, "%s, %s: %d in the first minute, %d in the last" % (who, what, a, b)

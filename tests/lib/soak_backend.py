@@ -8,10 +8,13 @@ import socket
 import ssl
 import struct
 import sys
+import time
 
 BAD = {"badstatus": b"HTTP/1.1 2OO oh\r\nContent-Length: 2\r\n\r\nok", "badline": b"\x16\x03\x01\x00\x05nonsense\r\n\r\n",
        "both": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
-       "twolengths": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok"}
+       "twolengths": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok",
+       "hugehead": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n" + b"X-Filler: %s\r\n" % (b"f" * 1000) * 100 + b"\r\nok"}
+STRAY = b"HTTP/1.1 200 OK\r\nX-Soak-Id: stray\r\nX-Soak-Body: 0 stray\r\nContent-Length: 5\r\n\r\nstray"
 
 
 def pattern(name, size):
@@ -47,6 +50,8 @@ async def read_request(reader):
         return None
     lines = head.decode("latin-1").split("\r\n")
     method, target, _ = lines[0].split(" ")
+    if "/early/" in target:
+        return method, target, 0, "unread"
     headers = {k.lower(): v.strip() for k, v in (x.split(":", 1) for x in lines[1:] if x)}
     digest, n = hashlib.sha1(), 0
     if "chunked" in headers.get("transfer-encoding", ""):
@@ -70,7 +75,7 @@ def reset(writer):
 
 async def send_body(writer, behaviour, body, chunked):
     """What of the body the behaviour sends; False: the connection breaks off behind it."""
-    cut = behaviour in ("midbody", "midreset")
+    cut = behaviour in ("midbody", "midreset", "midchunk", "badchunk", "endreset")
     part = body[:len(body) // 2] if cut else body
     step = 7 if behaviour == "dribble" else 65536
     for at in range(0, len(part), step):
@@ -79,8 +84,10 @@ async def send_body(writer, behaviour, body, chunked):
         await writer.drain()
         if behaviour == "dribble":
             await asyncio.sleep(0.002)
-    if chunked and not cut:
-        writer.write(b"0\r\n\r\n")
+    if behaviour == "badchunk":
+        writer.write(b"zz\r\n" + body + b"\r\n0\r\n\r\n")
+    elif chunked and not cut:
+        writer.write(b"0\r\nX-Sum: 1\r\n\r\n" if len(body) % 3 else b"0\r\n\r\n")
     await writer.drain()
     return not cut
 
@@ -99,24 +106,36 @@ async def answer(writer, request):
         reset(writer)
         return False
     if behaviour in ("slow", "late"):
-        await asyncio.sleep(0.3 if behaviour == "slow" else 3)
+        await asyncio.sleep(0.3 if behaviour == "slow" else 13)
     body = pattern(name, int(size))
-    chunked = behaviour == "chunked"
-    to_end = behaviour == "toend"
-    head = "HTTP/1.1 200 OK\r\nX-Soak-Id: %s\r\nX-Soak-Body: %d %s\r\n" % (name, length, digest)
+    chunked = behaviour in ("chunked", "midchunk", "badchunk")
+    to_end = behaviour in ("toend", "endreset")
+    head = "HTTP/1.1 103 Early Hints\r\nLink: </%s>\r\n\r\n" % name if behaviour == "hints" else ""
+    head += "HTTP/1.1 204 No Content\r\n" if behaviour == "nothing" else "HTTP/1.1 200 OK\r\n"
+    head += "Connection: close\r\n" if behaviour == "early" else ""
+    head += "X-Soak-Id: %s\r\nX-Soak-Body: %d %s\r\n" % (name, length, digest)
     head += "Transfer-Encoding: chunked\r\n\r\n" if chunked else "Connection: close\r\n\r\n" if to_end else \
-        "Content-Length: %d\r\n\r\n" % len(body)
+        "\r\n" if behaviour == "nothing" else "Content-Length: %d\r\n\r\n" % len(body)
     if behaviour == "midhead":
         writer.write(head[:len(head) // 2].encode())
         await writer.drain()
         return False
-    writer.write(head.encode())
-    if method != "HEAD" and not await send_body(writer, behaviour, body, chunked):
-        if behaviour == "midreset":
+    if behaviour == "surplus":  # in one write with the answer
+        writer.write(head.encode() + (b"" if method == "HEAD" else body) + STRAY)
+        await writer.drain()
+        return True
+    if behaviour == "drophead":
+        for at in range(0, len(head), 11):
+            writer.write(head[at:at + 11].encode())
+            await asyncio.sleep(0.002)
+    else:
+        writer.write(head.encode())
+    if method != "HEAD" and behaviour != "nothing" and not await send_body(writer, behaviour, body, chunked):
+        if behaviour in ("midreset", "endreset"):
             reset(writer)
         return False
     await writer.drain()
-    return not to_end and behaviour != "leave"  # leave: closes without having said so
+    return not to_end and behaviour not in ("leave", "early")  # leave: closes without having said so
 
 
 async def serve(reader, writer):
@@ -141,20 +160,49 @@ async def flicker(address, seed):
         await asyncio.sleep(rng.uniform(0.2, 1.5))
 
 
+class Lag:
+    """The longest that this process had to wait for its turn: what a timeout may be due to."""
+
+    def __init__(self):
+        self.worst, self.task = 0.0, asyncio.ensure_future(self.run())
+
+    async def run(self):
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(0.05)
+            self.worst = round(max(self.worst, time.monotonic() - before - 0.05), 2)
+
+
+async def two_addresses():
+    """A server on one port of 127.0.0.1 and 127.0.0.2, for a name whose addresses change."""
+    for _ in range(20):
+        server = await asyncio.start_server(serve, "127.0.0.1", 0, limit=1 << 20)
+        try:
+            await asyncio.start_server(serve, "127.0.0.2", server.sockets[0].getsockname()[1], limit=1 << 20)
+            return server
+        except OSError:
+            server.close()
+    raise OSError("no common port")
+
+
 async def main():
     conf = json.loads(sys.argv[1])
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(conf["chain"], conf["key"])
     plain = await asyncio.start_server(serve, "127.0.0.1", 0, limit=1 << 20)
     other = await asyncio.start_server(serve, "127.0.0.1", 0, limit=1 << 20)
+    named = await two_addresses()
     secure = await asyncio.start_server(serve, "127.0.0.1", 0, limit=1 << 20, ssl=tls)
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         gone = s.getsockname()
     task = asyncio.ensure_future(flicker(gone, conf["seed"]))
-    port = [x.sockets[0].getsockname()[1] for x in (plain, other, secure)]
-    print(json.dumps({"plain": port[0], "other": port[1], "tls": port[2], "flicker": gone[1]}), flush=True)
-    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)  # the end of its input is its end
+    port = [x.sockets[0].getsockname()[1] for x in (plain, other, secure, named)]
+    print(json.dumps({"plain": port[0], "other": port[1], "tls": port[2], "named": port[3], "flicker": gone[1]}), flush=True)
+    lag, loop = Lag(), asyncio.get_running_loop()
+    await loop.run_in_executor(None, sys.stdin.readline)
+    print(lag.worst, flush=True)
+    await loop.run_in_executor(None, sys.stdin.read)  # the end of its input is its end
     task.cancel()
 
 
