@@ -112,7 +112,8 @@ async def answer(writer, request):
     to_end = behaviour in ("toend", "endreset")
     head = "HTTP/1.1 103 Early Hints\r\nLink: </%s>\r\n\r\n" % name if behaviour == "hints" else ""
     head += "HTTP/1.1 204 No Content\r\n" if behaviour == "nothing" else "HTTP/1.1 200 OK\r\n"
-    head += "Connection: close\r\n" if behaviour == "early" else ""
+    whole = behaviour in ("midbody", "midreset") and not body  # there is nothing to break off: who closes says so
+    head += "Connection: close\r\n" if behaviour == "early" or whole else ""
     head += "X-Soak-Id: %s\r\nX-Soak-Body: %d %s\r\n" % (name, length, digest)
     head += "Transfer-Encoding: chunked\r\n\r\n" if chunked else "Connection: close\r\n\r\n" if to_end else \
         "\r\n" if behaviour == "nothing" else "Content-Length: %d\r\n\r\n" % len(body)
