@@ -16,10 +16,11 @@ struct tls_cli;
 enum cli_stage { CLI_CONNECT = 0, CLI_SEND, CLI_WAIT_HEAD, CLI_BODY };
 
 struct cli_fail {
-    int err;              /* E_IO E_TIMEOUT E_PROTO E_LIMIT (pool full) E_TLS */
+    int err;              /* E_IO E_TIMEOUT E_PROTO E_LIMIT (at CLI_CONNECT: the machine has no more; else the head is too large) E_TLS */
     enum cli_stage stage; /* how far it had come */
     bool reused;          /* the connection had served before */
     bool untouched;       /* not one byte of an answer had come */
+    bool no_files;        /* E_LIMIT: no descriptor was left */
     const char *reason;   /* constant text: "connection refused", "two Content-Length headers" */
 };
 
@@ -67,6 +68,9 @@ struct cli_pool_stats {
     uint64_t connects, connect_failed, reused;
 };
 struct cli_pool_stats cli_pool_stats(const struct cli_pool *);
+/* Closes up to n idle connections of this thread, of any pool: their descriptors are wanted. False: there was none. */
+bool cli_pools_yield(unsigned n);
+#define CLI_YIELD 8u /* as many at a time */
 bool cli_pool_room(const struct cli_pool *); /* would cli_start find a connection, or room for one? */
 
 /* Begins a call: the head is staged (copied), framing is decided by req->has_body and content_length. `authority` goes out as Host.

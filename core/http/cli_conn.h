@@ -47,9 +47,6 @@ void cli_pool_add(struct cli_pool *, struct cli_conn *);  /* a new one, busy */
 void cli_pool_idle(struct cli_conn *); /* its call is over; may close it, or another */
 void cli_pool_leave(struct cli_conn *);                   /* it is closed; may free the pool */
 
-/* Closes up to n idle connections of this thread, of any pool: their descriptors are wanted. False: there was none. */
-bool cli_pools_yield(unsigned n);
-
 /* h1_cli.c: a connection that is being opened, in the pool; NULL: out of memory. Failures come as
  * fail(). */
 struct cli_conn *h1_cli_open(struct cli_pool *);

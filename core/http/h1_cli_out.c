@@ -6,8 +6,7 @@
 #include "http/h1_cli.h"
 #include "net/sock.h"
 
-#define IOVS  64u
-#define YIELD 8u /* idle connections that make room for a new one when descriptors are out */
+#define IOVS 64u
 
 static struct h1_cli *h1_of(struct cli_conn *c)
 {
@@ -43,6 +42,7 @@ void h1_cli_fail(struct h1_cli *c, int err, const char *reason)
     if (call) {
         struct cli_fail f = {
             .err = err, .reason = reason, .reused = c->served, .untouched = call->t_first_ns == 0};
+        f.no_files = c->failed == -EMFILE || c->failed == -ENFILE;
         f.stage = c->state == H1_C_CONNECT ? CLI_CONNECT
                   : c->res_head            ? CLI_BODY
                   : call->req_sent         ? CLI_WAIT_HEAD
@@ -299,7 +299,7 @@ struct cli_conn *h1_cli_open(struct cli_pool *p)
     c->flusher.flush = on_flush;
     timer_init(&c->timer, on_timer);
     c->io.fd = sock_connect(&p->target, &now);
-    if (UNLIKELY((c->io.fd == -EMFILE || c->io.fd == -ENFILE) && cli_pools_yield(YIELD)))
+    if (UNLIKELY((c->io.fd == -EMFILE || c->io.fd == -ENFILE) && cli_pools_yield(CLI_YIELD)))
         c->io.fd = sock_connect(&p->target, &now);
     if (c->io.fd < 0) c->failed = c->io.fd;
     ev_io_init(&c->rd, h1_cli_readable, c->io.fd, EV_READ);

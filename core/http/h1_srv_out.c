@@ -48,7 +48,8 @@ static bool may_keep(struct srv_stream *st)
 {
     struct h1_xchg *x = xchg_of(st);
     const struct h1_meta *m = &x->head.meta;
-    if (x->bad || st->in_error || x->expect_due || st->conn->th->draining) return false;
+    if (x->bad || st->in_error || x->expect_due || st->conn->th->draining || st->last)
+        return false;
     if (!st->in_end && x->discarding && x->body.kind == H1_LENGTH && x->body.left > DROP_MAX)
         return false;
     return x->head.minor == 1 ? !m->close : m->keep_alive && !m->close;

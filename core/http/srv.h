@@ -74,6 +74,7 @@ struct srv_stream {
     bool in_end;    /* no more will come; trailers are complete */
     bool head_sent; /* srv_head was accepted */
     bool out_waits; /* the client takes no more at the moment */
+    bool last;      /* the pipeline's to set, before srv_head: the connection closes behind this answer */
     int in_error;   /* E_PROTO, E_LIMIT (body over max_body), E_TIMEOUT: the body will never be whole */
     uint64_t in_total, out_total; /* body bytes */
     uint64_t out_bytes;           /* staged and not yet written */

@@ -38,6 +38,7 @@ static void on_ready(struct ev_loop *ev, ev_io *io, int revents)
         ev_io_stop(ev, io);
         timer_set(l->loop, &l->retry, RETRY_MS);
         shortage_note(what, SHORT_AT_ACCEPT, loop_now_ms(l->loop));
+        if (what == SHORT_DESCRIPTORS && l->scarce) l->scarce(l);
         break;
     }
     loop_done(l->loop);

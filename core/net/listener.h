@@ -17,6 +17,7 @@ struct listener {
     listener_fn fn;
     bool (*enter)(struct listener *); /* asked before each accept, takes a place; NULL: yes. May pause the listener */
     void (*leave)(struct listener *); /* nobody came: gives the place back; fn does so itself. Set where enter is */
+    void (*scarce)(struct listener *); /* descriptors are out; may be NULL */
     void *arg;
     bool paused;
     uint64_t accepted, failed; /* written by the thread, read anywhere for metrics (relaxed) */

@@ -59,9 +59,9 @@ static inline void loop_dirty_more(struct loop *l, struct flusher *f, uint64_t b
 }
 void loop_undirty(struct flusher *);
 /* Flushes all of it now. */
+void loop_flush(struct loop *);
 /* Gives up what waits for reuse. */
 void loop_trim(struct loop *);
-void loop_flush(struct loop *);
 
 struct loop *loop_new(unsigned id, unsigned long read_block) MUST_USE;
 void loop_free(struct loop *);

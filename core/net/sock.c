@@ -3,7 +3,9 @@
 #include "net/sock.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <netinet/tcp.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -104,10 +106,23 @@ int sock_listen(const struct addr *a, bool reuseport, int backlog)
     return fd;
 }
 
+static _Atomic int ceiling = INT_MAX;
+
+void sock_set_ceiling(int fd)
+{
+    atomic_store_explicit(&ceiling, fd, memory_order_relaxed);
+}
+
+bool sock_at_ceiling(int fd)
+{
+    return UNLIKELY(fd >= atomic_load_explicit(&ceiling, memory_order_relaxed));
+}
+
 int sock_connect(const struct addr *a, bool *done)
 {
     int fd = socket(a->u.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) return -errno;
+    if (sock_at_ceiling(fd)) return close_with(fd, EMFILE);
     if (is_ip(a)) sock_nodelay(fd);
     *done = connect(fd, &a->u.sa, a->len) == 0;
     if (!*done && errno != EINPROGRESS && errno != EINTR) return close_with(fd, errno);

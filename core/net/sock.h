@@ -9,6 +9,10 @@
 int sock_listen(const struct addr *, bool reuseport, int backlog);
 /* *done: connected at once. TCP_NODELAY is on. */
 int sock_connect(const struct addr *, bool *done);
+/* The kernel gives the lowest free descriptor. From this one on connect() answers EMFILE, so that the last ones are left for other
+ * things. Any thread. */
+void sock_set_ceiling(int fd);
+bool sock_at_ceiling(int fd);
 int sock_accept(int fd, struct addr *peer); /* -EAGAIN, or a transient -errno */
 int sock_error(int fd);                     /* SO_ERROR as -errno, or 0 */
 int sock_local(int fd, struct addr *);

@@ -2,6 +2,7 @@
 /* The HTTP client, for plugins: calls of an exchange or of a module to a named upstream. */
 #include "pipeline/exchange.h"
 #include "pipeline/host_x.h"
+#include "pipeline/relief.h"
 #include "pipeline/self.h"
 
 #define CALL_MAX_BODY (1u << 20)
@@ -173,12 +174,15 @@ static void on_fail(struct cli_call *call, const struct cli_fail *f)
     struct xcall *c = call->upper;
 
     bool stale = f->stage != CLI_CONNECT && f->reused && f->untouched && f->err == E_IO;
-    if (!c->headed && !stale && f->err != E_NOMEM)
+    bool ours = f->err == E_NOMEM || (f->err == E_LIMIT && f->stage == CLI_CONNECT); /* not the target's fault */
+    if (f->no_files)
+        pl_short_of_files(call->loop);
+    if (!c->headed && !stale && !ours)
         upstream_verdict(c->addr, false, f->reason);
     if (!stale)
         upstream_tried(&c->want, c->addr);
     release(c);
-    if (f->untouched && !c->headed && c->retries > 0) {
+    if (f->untouched && !c->headed && !ours && c->retries > 0) {
         c->retries--;
         c->fresh = true;
         begin(c);

@@ -44,23 +44,23 @@ static void sample(struct text *out, const char *name, const char *type, const c
     metric_sample(out, name, v, none);
 }
 
-/* Counters of the http floor and of the threads. */
 /* What can be short where; other pairs are not shown. */
+static const struct {
+    enum shortage what;
+    enum shortage_at at;
+} pairs[] = {{SHORT_CONNECTIONS, SHORT_AT_ACCEPT}, {SHORT_DESCRIPTORS, SHORT_AT_ACCEPT}, {SHORT_KERNEL, SHORT_AT_ACCEPT},
+             {SHORT_MEMORY, SHORT_AT_ACCEPT},      {SHORT_DESCRIPTORS, SHORT_AT_CONNECT}, {SHORT_KERNEL, SHORT_AT_CONNECT},
+             {SHORT_PORTS, SHORT_AT_CONNECT},      {SHORT_MEMORY, SHORT_AT_REQUEST},     {SHORT_HEAP, SHORT_AT_ACCEPT},
+             {SHORT_HEAP, SHORT_AT_REQUEST},       {SHORT_HEAP, SHORT_AT_LOOP}};
+
 static void shortages(struct text *out)
 {
-    static const struct {
-        enum shortage what;
-        enum shortage_at at;
-    } pairs[] = {{SHORT_CONNECTIONS, SHORT_AT_ACCEPT}, {SHORT_DESCRIPTORS, SHORT_AT_ACCEPT}, {SHORT_KERNEL, SHORT_AT_ACCEPT},
-                 {SHORT_MEMORY, SHORT_AT_ACCEPT},      {SHORT_DESCRIPTORS, SHORT_AT_CONNECT}, {SHORT_KERNEL, SHORT_AT_CONNECT},
-                 {SHORT_PORTS, SHORT_AT_CONNECT},      {SHORT_MEMORY, SHORT_AT_REQUEST},     {SHORT_HEAP, SHORT_AT_ACCEPT},
-                 {SHORT_HEAP, SHORT_AT_REQUEST},       {SHORT_HEAP, SHORT_AT_LOOP}};
-
     for (unsigned i = 0; i < ARRAY_LEN(pairs); i++)
         metric_sample(out, "sallyport_shortages_total", (double)shortage_count(pairs[i].what, pairs[i].at),
                       (const char *const[]){"resource", shortage_names[pairs[i].what], "at", shortage_places[pairs[i].at], NULL});
 }
 
+/* Counters of the http floor and of the threads. */
 static void collect(void *arg, struct text *out)
 {
     struct pipeline *p = arg;
@@ -167,7 +167,6 @@ struct pipeline *pipeline_new(const struct pipeline_conf *conf, struct loop *mai
     map_init(&p->refused, true);
     p->main = main;
     p->threads = conf->threads;
-    p->max_connections = conf->max_connections;
     p->breadcrumb = conf->breadcrumb;
     p->metrics = metrics_new(MAX_SERIES);
     p->upstreams = upstreams_new(conf->threads);
@@ -234,6 +233,25 @@ const struct snapshot *pipeline_current(const struct pipeline *p)
     return p->current;
 }
 
+/* Those that there were. */
+static void shortages_json(struct text *json)
+{
+    json_key(json, "shortages");
+    json_open(json, '[');
+    for (unsigned i = 0; i < ARRAY_LEN(pairs); i++) {
+        uint64_t n = shortage_count(pairs[i].what, pairs[i].at);
+
+        if (!n)
+            continue;
+        json_open(json, '{');
+        json_kv(json, "resource", str_z(shortage_names[pairs[i].what]));
+        json_kv(json, "at", str_z(shortage_places[pairs[i].at]));
+        json_kvi(json, "times", (int64_t)n);
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+}
+
 void pipeline_status(struct pipeline *p, struct text *json)
 {
     uint64_t requests = 0, connections = 0, exchanges = 0;
@@ -246,6 +264,13 @@ void pipeline_status(struct pipeline *p, struct text *json)
         exchanges += atomic_load_explicit(&p->thr[i]->exchanges, memory_order_relaxed);
     }
     json_kvi(json, "connections", (int64_t)connections);
+    if (p->current) {
+        int64_t most = snapshot_gateway(p->current)->limits.connections;
+
+        json_kvi(json, "connections_max", p->max_connections && most > p->max_connections ? p->max_connections : most);
+    }
+    json_kvi(json, "buffer_bytes", (int64_t)mem_held());
+    shortages_json(json);
     json_kvi(json, "exchanges", (int64_t)exchanges);
     json_kvi(json, "requests", (int64_t)requests);
     json_kvi(json, "publications", (int64_t)p->published);

@@ -18,7 +18,6 @@ struct module_registry;
 struct pipeline_conf {
     unsigned threads;    /* traffic threads: loops 1 .. threads; 0: none (check, explain) */
     const char *version; /* of the gateway */
-    uint32_t max_connections; /* what the process's descriptors allow, beside limits.connections; 0: any number */
     /* Called before each conf_create and load with the plugin's name and "file:line" of what is compiled, and with NULL, NULL behind it:
      * so that a trial that dies can be blamed. May be NULL. */
     void (*breadcrumb)(const char *plugin, const char *place);
@@ -54,6 +53,8 @@ void pipeline_thread_stop(struct pipeline *, struct loop *);
  * that accept in the same instant stay within the limit. E_LIMIT: there is none; E_NOMEM: limits.memory is reached. On 0 pipeline_leave()
  * follows in the same callback, also when a connection has taken the place over. */
 int pipeline_enter(struct loop *, str listener);
+/* What the process's descriptors allow, beside limits.connections, to snapshots that are built from now on. Main thread. */
+void pipeline_bound(struct pipeline *, uint32_t connections);
 void pipeline_leave(struct loop *);
 /* An accepted connection. Owns fd. Closes it when the listener is gone. */
 void pipeline_accept(struct loop *, str listener, int fd, const struct addr *peer);

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/shortage.h"
+#include "pipeline/relief.h"
 
 static void attempt(struct exchange *x);
 static void picked(void *arg, const struct upstream_picked *p);
@@ -34,6 +35,7 @@ static void fail(struct exchange *x, enum gw_type type, const char *why)
 static void fail_memory(struct exchange *x)
 {
     shortage_note(SHORT_HEAP, SHORT_AT_REQUEST, loop_now_ms(x->loop));
+    x->st->last = true;
     fail(x, GW_INTEGRATION_UNREACHABLE, "out of memory");
 }
 
@@ -150,6 +152,8 @@ static void on_fail(struct cli_call *c, const struct cli_fail *f)
 
     x_trace(x, "attempt %u at %.*s failed: %s", x->attempt, STR_ARG(x->target), f->reason);
     p->calling = false;
+    if (f->no_files)
+        pl_short_of_files(x->loop);
     if (!x->res_ready && !proxy_stale(f) && f->err != E_NOMEM && !(f->err == E_LIMIT && f->stage == CLI_CONNECT))
         upstream_verdict(p->addr, false, f->reason);
     if (proxy_again(x, f)) {

@@ -123,6 +123,11 @@ int pipeline_enter(struct loop *l, str listener)
     return 0;
 }
 
+void pipeline_bound(struct pipeline *p, uint32_t connections)
+{
+    p->max_connections = connections;
+}
+
 void pipeline_leave(struct loop *l)
 {
     struct pl_thread *pt = pl_thread_of(l);

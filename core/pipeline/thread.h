@@ -66,7 +66,7 @@ struct pipeline {
     struct conn_gate *gate; /* all connections */
     struct loop *main;
     unsigned threads;
-    uint32_t max_connections; /* as pipeline_conf */
+    uint32_t max_connections; /* pipeline_bound; 0: any number */
     struct loop *loops[LOOP_MAX]; /* by id, once started */
     struct pl_thread *thr[LOOP_MAX];
     struct snapshot *current;

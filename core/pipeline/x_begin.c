@@ -113,6 +113,7 @@ static void on_head(struct srv_stream *st)
     }
     if (mem_over() && pl_short_of_memory(x->loop)) {
         shortage_note(SHORT_MEMORY, SHORT_AT_REQUEST, loop_now_ms(x->loop));
+        st->last = true; /* and its next one waits until it is let in */
         x_fail(x, GW_INTEGRATION_UNREACHABLE, "limits.memory is reached");
         return;
     }

@@ -263,6 +263,7 @@ void x_abort(struct exchange *x, const char *why)
 void x_fail_memory(struct exchange *x)
 {
     shortage_note(SHORT_HEAP, SHORT_AT_REQUEST, loop_now_ms(x->loop));
+    x->st->last = true;
     x_fail(x, GW_INTEGRATION_UNREACHABLE, "out of memory");
 }
 

@@ -6,14 +6,14 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/sock.h"
 #include "pipeline/metric.h"
 #include "process/answer.h"
+#include "process/files.h"
 #include "process/kept.h"
 #include "process/privilege.h"
 #include "process/status_http.h"
 #include "process/worker.h"
-
-#define FILES_RESERVE 64u
 
 struct apply {
     struct worker *w;
@@ -22,6 +22,7 @@ struct apply {
     struct diag diag;
     struct keep *keep; /* the files that it reads, or that the worker before us has read */
     struct snapshot *snap;
+    struct files files;
     unsigned routes, reused, apis;
     uint64_t t0_ns;
 };
@@ -152,6 +153,7 @@ static void on_published(void *arg, int status, const char *why)
     const struct gateway *g = snapshot_gateway(pipeline_current(w->pipeline));
     w->drain_ms = (unsigned)g->timeouts.drain;
     mem_bound((size_t)g->limits.memory);
+    sock_set_ceiling(a->files.ceiling);
     if (reconf_log(g, false) != 0)
         log_error("the log cannot be opened anew: %s", strerror(errno));
     if (worker_each(w, worker_listen_thread, on_listening, a) != 0)
@@ -185,12 +187,12 @@ static void thread_begin(struct wthread *t, void *arg)
     t->started = pipeline_thread_start(t->w->pipeline, t->loop) == 0;
 }
 
-/* Every connection may need another one to a backend; the reserve is for the rest: listeners, logs, control, plugins. */
-static uint32_t connections_max(void)
+static struct files share(const struct worker *w, const struct gateway *g)
 {
-    uint64_t files = privilege_files();
-    uint64_t may = files > FILES_RESERVE * 2 ? (files - FILES_RESERVE) / 2 : files / 4;
-    return may > UINT32_MAX ? UINT32_MAX : may ? (uint32_t)may : 1;
+    unsigned threads = w->thread_count, sockets = 1; /* the status listener's */
+    for (unsigned i = 0; i < g->listener_count; i++)
+        sockets += g->listeners[i].reuseport ? threads : 1;
+    return files_share(privilege_files(), threads, sockets);
 }
 
 /* The first conf decides how many threads there are. */
@@ -199,8 +201,7 @@ static bool prepare(struct apply *a, const struct gateway *g)
     struct worker *w = a->w;
     unsigned n = g->threads ? g->threads : worker_cores();
     const struct pipeline_conf pc = {.threads = n > LOOP_MAX - 1 ? LOOP_MAX - 1 : n,
-                                     .version = PACKAGE_VERSION,
-                                     .max_connections = connections_max()};
+                                     .version = PACKAGE_VERSION};
     if (reconf_log(g, true) != 0) {
         diag_error(&a->diag, (struct diag_at){.file = w->cli->conf}, "log.to", NULL,
                    "the log cannot be opened: %s", strerror(errno));
@@ -222,19 +223,22 @@ static bool prepare(struct apply *a, const struct gateway *g)
     return false;
 }
 
-/* Not a matter of `check`, which may run on another machine. */
-static void tell_descriptors(struct apply *a, const struct gateway *g)
+/* Not a matter of `check`, which may run on another machine, or with another limit. */
+static void share_descriptors(struct apply *a, const struct gateway *g)
 {
-    int64_t want = g->limits.connections, may = connections_max();
-    char why[256];
-    if (want <= may)
+    const struct files f = share(a->w, g);
+    char why[320];
+    a->files = f;
+    pipeline_bound(a->w->pipeline, f.connections);
+    if (g->limits.connections <= f.connections)
         return;
     snprintf(why, sizeof why,
-             "%lld connections, and as many to backends, need %lld descriptors; this process may "
-             "have %llu, so that %lld connections are taken at one time (raise RLIMIT_NOFILE: "
-             "LimitNOFILE= of the service, ulimit -n)",
-             (long long)want, (long long)want * 2 + FILES_RESERVE,
-             (unsigned long long)privilege_files(), (long long)may);
+             "%lld connections, as many to backends and %llu for the rest need %llu descriptors; this "
+             "process may have %llu, so that %u connections are taken at one time (raise "
+             "RLIMIT_NOFILE: LimitNOFILE= of the service, ulimit -n)",
+             (long long)g->limits.connections, (unsigned long long)f.rest,
+             (unsigned long long)files_needed(&f, (uint64_t)g->limits.connections),
+             (unsigned long long)f.limit, f.connections);
     bool asked = node_getz(node_getz(g->root, "limits"), "connections") != NULL;
     if (a->first)
         log_line(asked ? LOG_WARN : LOG_INFO, "limits.connections: %s", why);
@@ -250,7 +254,7 @@ static void compile(struct apply *a, struct gateway *g)
         diag_warn(&a->diag, (struct diag_at){.file = w->cli->conf}, "threads", NULL,
                   "%u threads go on; the number changes at the next start only", w->thread_count);
     }
-    tell_descriptors(a, g);
+    share_descriptors(a, g);
     a->snap = snapshot_build(w->pipeline, g, &a->diag);
     if (!a->snap) {
         refuse_conf(a);

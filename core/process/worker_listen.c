@@ -9,6 +9,7 @@
 #include "base/shortage.h"
 #include "model/schema.h"
 #include "net/sock.h"
+#include "pipeline/relief.h"
 #include "process/worker.h"
 
 #define BACKLOG 4096
@@ -55,9 +56,16 @@ static void leave(struct listener *l)
     pipeline_leave(l->loop);
 }
 
+static void scarce(struct listener *l)
+{
+    pl_short_of_files(l->loop);
+}
+
 static void on_accept(struct listener *l, int fd, const struct addr *peer)
 {
     struct wsocket *s = l->arg;
+    if (sock_at_ceiling(fd))
+        scarce(l);
     pipeline_accept(l->loop, str_z(s->owner->text), fd, peer);
     leave(l);
 }
@@ -81,6 +89,7 @@ static void socket_start(struct wthread *t, struct wlistener *wl)
     listener_start(&s->l, t->loop, wl->fds[wl->nfds > 1 ? t->id - 1 : 0], on_accept, s);
     s->l.enter = enter;
     s->l.leave = leave;
+    s->l.scarce = scarce;
     s->on = true;
 }
 
