@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import logging
 import random
 import socket
 import ssl
@@ -188,6 +189,7 @@ async def two_addresses():
 
 async def main():
     conf = json.loads(sys.argv[1])
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns of writes to a closed connection
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(conf["chain"], conf["key"])
     plain = await asyncio.start_server(serve, "127.0.0.1", 0, limit=1 << 20)
