@@ -266,7 +266,7 @@ def test_respond_refuses_bad_options(make, options, expected):
 def test_a_hundred_noops_change_nothing(make):
     gw, _ = plain(make, [{"use": "noop", "id": "noop-%d" % i} for i in range(100)])
     body = b"x" * 100000
-    with gw.connect() as c:
+    with gw.connect(timeout=60.0) as c:
         for _ in range(20):
             got = c.ask("POST", "/a?b=c", body=body, headers=[("X-A", "b")])
             assert got.status == 200 and seen(got)["x-a"] == ["b"] and json.loads(got.body)["length"] == len(body)
