@@ -46,7 +46,11 @@ def leave(gw, n):
         held = sorted(int(x) for x in os.listdir("/proc/%d/fd" % gw.worker))
         return held == list(range(len(held))) and len(held)
     wait_until(gapless, 5, "no gap between descriptors")
-    highest = gapless() - 1
+    seen = []
+    for _ in range(20):  # what opens and closes all the time, as health checks do, does not count as held
+        seen.append(gapless())
+        time.sleep(0.01)
+    highest = min(n for n in seen if n) - 1
     resource.prlimit(gw.worker, resource.RLIMIT_NOFILE, (highest + 1 + n, gw.nofile[1]))
 
 
@@ -82,8 +86,8 @@ def test_calls_of_plugins_blame_nobody_either(make):
     gw = make.gateway({"upstreams": [upstream("backend", back, other, **EASILY_BLAMED, pool={"idle": 0})], "threads": 1,
                        "plugins": [{"use": "answers", "with": {"case": "cancel-in-mid"}}]}, [plain_api("p", "backend")])
     with gw.connect() as c:
+        assert c.ask().status == 203  # accepted: what the page opens comes behind it, and leaves no gap
         gw.metrics()
-        assert c.ask().status == 203
         leave(gw, 0)
         before = len(back.requests) + len(other.requests)
         for _ in range(3):

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Listening, connecting, accepting, pausing, unix sockets, passing descriptors. */
 #include <errno.h>
+#include <limits.h>
 #include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -74,6 +75,14 @@ static void test_accept(void **state)
     loop_free(l);
 }
 
+static unsigned scarce;
+
+static void on_scarce(struct listener *l)
+{
+    (void)l;
+    scarce++;
+}
+
 /* Descriptors run out: the listener rests, and comes back by itself. */
 static void test_shortage(void **state)
 {
@@ -86,6 +95,8 @@ static void test_shortage(void **state)
     (void)state;
     got = 0;
     listener_start(&ls, l, lfd, on_accept, NULL);
+    ls.scarce = on_scarce;
+    scarce = 0;
     loop_turn(l, false);
     c = sock_connect(&a, &done);
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
@@ -97,12 +108,32 @@ static void test_shortage(void **state)
     turn(l);
     assert_int_equal(got, 0);
     assert_int_equal(ls.failed, 1);
+    assert_int_equal(scarce, 1);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
     for (int i = 0; i < 100 && !got; i++) turn(l);
     assert_int_equal(got, 1);
     listener_stop(&ls);
     close(got_fd[0]), close(c), close(lfd);
     loop_free(l);
+}
+
+/* What connects stays below the ceiling, and leaks nothing there. */
+static void test_ceiling(void **state)
+{
+    struct addr a;
+    bool done;
+    int lfd = listen_any(&a), c = sock_connect(&a, &done), next = dup(c);
+    (void)state;
+    close(next);
+    assert_false(sock_at_ceiling(next));
+    sock_set_ceiling(next);
+    assert_true(sock_at_ceiling(next));
+    assert_false(sock_at_ceiling(c));
+    for (int i = 0; i < 3; i++) assert_int_equal(sock_connect(&a, &done), -EMFILE);
+    sock_set_ceiling(next + 1);
+    assert_int_equal(sock_connect(&a, &done), next);
+    sock_set_ceiling(INT_MAX);
+    close(next), close(c), close(lfd);
 }
 
 static void test_refused(void **state)
@@ -182,6 +213,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_accept),
         cmocka_unit_test(test_shortage),
+        cmocka_unit_test(test_ceiling),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_unix),
     };
