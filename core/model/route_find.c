@@ -141,10 +141,11 @@ static const struct api_method *search(struct walk *w, enum api_type type)
 
 static void fill(const struct walk *w, const struct api_method *m, struct route_match *out)
 {
-    const struct trie_names *names = &w->t->names[m->resource - w->t->dep->resources];
-
     out->method = m;
     out->param_count = w->vals;
+    if (w->vals == 0)
+        return; /* the names are far from here in memory */
+    const struct trie_names *names = &w->t->names[m->resource - w->t->dep->resources];
     for (unsigned i = 0; i < w->vals; i++)
         out->params[i] = (struct route_param){w->t->name_pool[names->first + i], w->val[i]};
 }

@@ -392,6 +392,19 @@ void metric_add(struct metrics *m, unsigned loop_id, uint32_t series, double by)
         bump(at, by);
 }
 
+uint32_t metric_counter(struct metrics *m, uint32_t series)
+{
+    const struct metric_series *s = series_to_write(m, series);
+    return s && s->metric->kind == METRIC_COUNTER ? s->cell + 1 : 0;
+}
+
+void metric_count(struct metrics *m, unsigned loop_id, uint32_t counter)
+{
+    _Atomic double *at = counter ? cells(m, loop_id, counter - 1) : NULL;
+    if (at)
+        bump(at, 1);
+}
+
 void metric_set(struct metrics *m, unsigned loop_id, uint32_t series, double value)
 {
     const struct metric_series *s = series_to_write(m, series);

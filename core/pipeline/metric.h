@@ -22,6 +22,9 @@ uint32_t metric_series(struct metrics *, uint32_t metric, const str *labels, uns
 /* loop id's cell, by that loop's thread only; no lock. A counter ignores negative values, all ignore NaN and series of another kind.
  * A gauge's value is the sum over the threads. */
 void metric_add(struct metrics *, unsigned loop_id, uint32_t series, double by);
+/* A counter's place, for what counts one by one on the hot path: it reads nothing but the cell. 0: not a counter's series. */
+uint32_t metric_counter(struct metrics *, uint32_t series);
+void metric_count(struct metrics *, unsigned loop_id, uint32_t counter); /* as metric_add() of 1 */
 void metric_set(struct metrics *, unsigned loop_id, uint32_t series, double value);
 void metric_observe(struct metrics *, unsigned loop_id, uint32_t series, double value);
 /* Counters that live elsewhere (http floor's stats, the log's): fn adds samples while text is written. Main thread. */

@@ -76,7 +76,7 @@ struct chains {
     struct chains *next;
 };
 
-struct route_stats { /* metric series, made when first counted */
+struct route_stats { /* metric_counter()s, made when first counted */
     _Atomic uint32_t by_class[6];
 };
 

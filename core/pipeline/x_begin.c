@@ -61,7 +61,7 @@ static struct exchange *exchange_new(struct srv_stream *st)
     flow_init(&x->res_flow);
     st->upper = x;
     atomic_store_explicit(&x->pt->exchanges, atomic_load_explicit(&x->pt->exchanges, memory_order_relaxed) + 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&x->pt->requests, 1, memory_order_relaxed);
+    atomic_store_explicit(&x->pt->requests, atomic_load_explicit(&x->pt->requests, memory_order_relaxed) + 1, memory_order_relaxed);
     make_ids(x);
     x->client = *srv_peer(st);
     return x;

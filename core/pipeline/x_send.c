@@ -80,7 +80,7 @@ static void run_ends(struct exchange *x)
     x->pt->crumb = (struct breadcrumb){0};
 }
 
-static uint32_t count_series(struct exchange *x, unsigned cls)
+static uint32_t counter_of(struct exchange *x, unsigned cls)
 {
     const struct route_plan *r = x->route;
     uint32_t s = atomic_load_explicit(&r->stats->by_class[cls], memory_order_relaxed);
@@ -92,7 +92,7 @@ static uint32_t count_series(struct exchange *x, unsigned cls)
     str labels[] = {x->unit->api->id, x->stage->stage->name, m ? http_method_name(m->method) : STR(""),
                     m ? m->resource->path : STR(""), str_z(classes[cls])};
 
-    s = metric_series(x->pt->pipeline->metrics, x->pt->pipeline->m_requests, labels, ARRAY_LEN(labels));
+    s = metric_counter(x->pt->pipeline->metrics, metric_series(x->pt->pipeline->metrics, x->pt->pipeline->m_requests, labels, ARRAY_LEN(labels)));
     atomic_store_explicit(&r->stats->by_class[cls], s, memory_order_relaxed);
     return s;
 }
@@ -106,7 +106,7 @@ static void count(struct exchange *x)
         atomic_fetch_add_explicit(&x->pt->no_api, 1, memory_order_relaxed);
         return;
     }
-    metric_add(ms, x->loop->id, count_series(x, cls < 6 ? cls : 5), 1);
+    metric_count(ms, x->loop->id, counter_of(x, cls < 6 ? cls : 5));
     metric_observe(ms, x->loop->id, x->stage->m_latency, (double)(x->t_end - x->t_begin) / 1e9);
     if (x->t_int_begin && x->t_int_head)
         metric_observe(ms, x->loop->id, x->stage->m_integration, (double)(x->t_int_head - x->t_int_begin) / 1e9);

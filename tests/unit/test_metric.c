@@ -291,9 +291,32 @@ static void test_describe(void **state)
     metrics_free(m);
 }
 
+/* The short way counts in the same cell, and takes counters only. */
+static void counters_by_their_place(void **state)
+{
+    struct metrics *m = metrics_new(0);
+    const char *const labels[] = {"to"};
+    const str here = STR("here");
+    uint32_t id = metric_define(m, METRIC_COUNTER, "short_total", "h", labels, 1, NULL, 0);
+    uint32_t gauge = metric_define(m, METRIC_GAUGE, "level", "h", NULL, 0, NULL, 0);
+    uint32_t series = metric_series(m, id, &here, 1), counter = metric_counter(m, series);
+    (void)state;
+    assert_true(counter != 0);
+    metric_count(m, 1, counter);
+    metric_count(m, 2, counter);
+    metric_add(m, 2, series, 3);
+    assert_float_equal(metric_value(m, series), 5, 0);
+    assert_int_equal(metric_counter(m, metric_series(m, gauge, NULL, 0)), 0);
+    assert_int_equal(metric_counter(m, 0), 0);
+    metric_count(m, 1, 0);
+    assert_float_equal(metric_value(m, series), 5, 0);
+    metrics_free(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(counters_by_their_place),
         cmocka_unit_test(test_define),        cmocka_unit_test(test_histogram_names),
         cmocka_unit_test(test_counter_gauge), cmocka_unit_test(test_histogram),
         cmocka_unit_test(test_bound),         cmocka_unit_test(test_bad_handles),
