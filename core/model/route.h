@@ -8,14 +8,10 @@
 
 #define ROUTE_PARAMS_MAX 32
 
-struct route_param {
-    str name, value; /* value: a view of the path, not decoded; of {proxy+}: with its slashes, no leading one */
-};
-
 struct route_match {
     const struct api_method *method;
     unsigned param_count;
-    struct route_param params[ROUTE_PARAMS_MAX];
+    str values[ROUTE_PARAMS_MAX]; /* views of the path, not decoded; of {proxy+}: with its slashes, no leading one */
 };
 
 enum route_result { ROUTE_FOUND = 0, ROUTE_NO_PATH, ROUTE_NO_METHOD };
@@ -24,6 +20,9 @@ enum route_result { ROUTE_FOUND = 0, ROUTE_NO_PATH, ROUTE_NO_METHOD };
 int route_trie_build(struct deployment *, enum api_type, struct node_tree *, struct diag *);
 /* path: behind stage and base path, starts with '/', or empty. No allocation. */
 enum route_result route_find(const struct route_trie *, enum api_type, str path, enum http_method, struct route_match *out);
+/* The names of a route's path parameters, in their order; *count of them. route_find() fills in values only: the names lie elsewhere in
+ * memory, and few ask for them. */
+const str *route_names(const struct route_trie *, const struct api_method *, unsigned *count);
 /* Compiled size in bytes. */
 size_t route_trie_size(const struct route_trie *);
 

@@ -143,11 +143,15 @@ static void fill(const struct walk *w, const struct api_method *m, struct route_
 {
     out->method = m;
     out->param_count = w->vals;
-    if (w->vals == 0)
-        return; /* the names are far from here in memory */
-    const struct trie_names *names = &w->t->names[m->resource - w->t->dep->resources];
-    for (unsigned i = 0; i < w->vals; i++)
-        out->params[i] = (struct route_param){w->t->name_pool[names->first + i], w->val[i]};
+    memcpy(out->values, w->val, w->vals * sizeof(w->val[0]));
+}
+
+const str *route_names(const struct route_trie *t, const struct api_method *m, unsigned *count)
+{
+    const struct trie_names *names = &t->names[m->resource - t->dep->resources];
+
+    *count = names->count;
+    return t->name_pool + names->first;
 }
 
 enum route_result route_find(const struct route_trie *t, enum api_type type, str path,

@@ -84,7 +84,10 @@ static struct upstream *implicit_upstream(struct compiler *c, const struct integ
     g.id = arena_printf(&c->u->arena, "%.*s://%.*s", STR_ARG(scheme), STR_ARG(t.text));
     g.authority = *authority;
     g.hash = map_hash(g.id);
-    return keep_upstream(c->u, upstream_get(c->p->upstreams, &g, &c->gw->timeouts));
+    struct upstream *up = keep_upstream(c->u, upstream_get(c->p->upstreams, &g, &c->gw->timeouts));
+    if (up && str_eq(upstream_authority(up), *authority))
+        *authority = upstream_authority(up); /* one text for all routes */
+    return up;
 }
 
 /* A VPC link's URI says https, and its upstream would send in the clear. */
@@ -150,6 +153,8 @@ static int compile_routes(struct compiler *c, struct stage_plan *sp, struct depl
     for (unsigned i = 0; i < dp->d->method_count; i++) {
         struct route_plan *r = &dp->routes[i];
         struct place pl = {s, dp->d, &dp->d->methods[i]};
+        const str *names;
+        unsigned name_count;
 
         r->method = pl.method;
         r->stage = sp;
@@ -165,6 +170,9 @@ static int compile_routes(struct compiler *c, struct stage_plan *sp, struct depl
         if (!r->chains)
             return E_NOMEM;
         bind_upstream(c, r, s);
+        names = route_names(dp->d->routes, pl.method, &name_count);
+        if (target_compile(&u->arena, r, s, u->api->type, names, name_count) != 0)
+            return E_NOMEM;
         u->route_count++;
     }
     return 0;

@@ -124,7 +124,7 @@ struct exchange {
     const struct deployment_plan *deployment;
     const struct chains *chains;
     struct entry_state *entries;
-    struct route_param *params; /* path parameters */
+    str *params; /* values of the path's parameters; route_names() has their names */
     unsigned param_count;
     str base_path, resource_path;
     struct http_req req;  /* integration request */
@@ -235,7 +235,7 @@ int x_target(struct exchange *);
 
 /* x_params.c */
 const struct stage_var *x_stage_var(const struct exchange *, str name);
-const struct route_param *x_path_param(const struct exchange *, str name);
+const str *x_path_param(const struct exchange *, str name); /* its value; NULL: the path has none of that name */
 /* Query parameters in order, decoded; *cursor begins at 0. False at the end, or when memory is out. */
 bool x_query_next(struct exchange *, uint32_t *cursor, str *name, str *value);
 bool x_query_get(struct exchange *, str name, str *value); /* the last one of that name */

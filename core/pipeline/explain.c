@@ -193,8 +193,10 @@ static int route(struct explain *e, const struct unit *u, const struct site_matc
     str label = arena_printf(&((struct unit *)u)->arena, "%.*s %.*s", STR_ARG(http_method_name((enum http_method)rm.method->method)),
                              STR_ARG(rm.method->resource->path));
     line(e, "route", label, u->api->tree, rm.method->node);
+    unsigned count;
+    const str *names = route_names(sp->main->d->routes, rm.method, &count);
     for (unsigned i = 0; i < rm.param_count && !e->json; i++)
-        text_printf(e->out, "  {%.*s} = %.*s\n", STR_ARG(rm.params[i].name), STR_ARG(rm.params[i].value));
+        text_printf(e->out, "  {%.*s} = %.*s\n", STR_ARG(names[i]), STR_ARG(rm.values[i]));
     integration(e, u, r);
     hooks(e, u, sp->none.chains, r->chains, &pl);
     return 0;

@@ -7,14 +7,14 @@
 sp_status hx_param_get(struct sp_exchange *sx, uint32_t kind, sp_str name, sp_str *out)
 {
     struct exchange *x = (struct exchange *)sx;
-    const struct route_param *rp;
+    const str *value;
     const struct stage_var *sv;
 
     switch (kind) {
     case SP_PARAM_PATH:
-        rp = x_path_param(x, name);
-        *out = rp ? rp->value : STR_NONE;
-        return rp ? SP_OK : SP_E_NONE;
+        value = x_path_param(x, name);
+        *out = value ? *value : STR_NONE;
+        return value ? SP_OK : SP_E_NONE;
     case SP_PARAM_QUERY:
         return x_query_get(x, name, out) ? SP_OK : SP_E_NONE;
     case SP_PARAM_STAGE_VARIABLE:
@@ -30,13 +30,14 @@ sp_status hx_param_next(struct sp_exchange *sx, uint32_t kind, uint32_t *cursor,
 {
     struct exchange *x = (struct exchange *)sx;
     const struct stage *s = x->stage ? x->stage->stage : NULL;
+    unsigned count;
 
     switch (kind) {
     case SP_PARAM_PATH:
         if (*cursor >= x->param_count)
             return SP_E_NONE;
-        out->name = x->params[*cursor].name;
-        out->value = x->params[(*cursor)++].value;
+        out->name = route_names(x->deployment->d->routes, x->route->method, &count)[*cursor];
+        out->value = x->params[(*cursor)++];
         return SP_OK;
     case SP_PARAM_QUERY:
         return x_query_next(x, cursor, &out->name, &out->value) ? SP_OK : SP_E_NONE;

@@ -80,18 +80,40 @@ struct route_stats { /* metric_counter()s, made when first counted */
     _Atomic uint32_t by_class[6];
 };
 
+/* The path of an integration's URI where nothing but the path's parameters has to be put in: text and parameters in turn. One block, near
+ * the plan: what a request of a rarely used route touches in memory costs more than what is done with it. */
+struct target_part {
+    const char *p; /* text */
+    uint32_t n;
+    int32_t param; /* of the path, by number; -1: text */
+};
+struct target {
+    unsigned count;
+    struct target_part v[];
+};
+
 struct stage_plan;
 struct route_plan {
-    const struct api_method *method; /* NULL: no route matched */
-    const struct stage_plan *stage;
+    /* What every request reads comes first. */
     const struct chains *chains;
     struct upstream *up;         /* core integrations; the unit's reference */
-    struct hook_ref integration; /* integrations by a plugin: fn NULL otherwise */
-    str authority;               /* Host sent upstream; empty: the client's */
-    str prefix;                  /* in front of the integration URI's path: what a stage variable brought along */
-    uint32_t timeout_ms;         /* of the integration */
+    const struct target *target; /* NULL: x_target.c has to look at the integration itself */
     struct route_stats *stats;
+    str authority;               /* Host sent upstream; empty: the client's */
+    uint32_t timeout_ms;         /* of the integration */
+    uint8_t kind;                /* enum integration_kind */
+    uint8_t method_id;           /* of method_name */
+    bool own_method;             /* method_name counts */
+    bool unchanged;              /* the path goes on as it is */
+    struct hook_ref integration; /* integrations by a plugin: fn NULL otherwise */
+    const struct api_method *method; /* NULL: no route matched */
+    const struct stage_plan *stage;
+    str method_name;             /* of the integration request */
+    str prefix;                  /* in front of the integration URI's path: what a stage variable brought along */
 };
+
+/* target.c: fills in what x_target() needs. E_NOMEM */
+int target_compile(struct arena *, struct route_plan *, const struct stage *, enum api_type, const str *names, unsigned count);
 
 struct deployment_plan {
     const struct deployment *d;

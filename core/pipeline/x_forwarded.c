@@ -348,7 +348,7 @@ static unsigned what_to_send(const struct exchange *x)
 
     if (send != GW_SEND_AWS)
         return send;
-    return x->api_type == API_HTTP && x->route->method->integration.kind == INT_HTTP_PROXY ? GW_SEND_FORWARDED
+    return x->api_type == API_HTTP && x->route->kind == INT_HTTP_PROXY ? GW_SEND_FORWARDED
                                                                                           : GW_SEND_X_FORWARDED;
 }
 

@@ -12,10 +12,13 @@ const struct stage_var *x_stage_var(const struct exchange *x, str name)
     return NULL;
 }
 
-const struct route_param *x_path_param(const struct exchange *x, str name)
+const str *x_path_param(const struct exchange *x, str name)
 {
+    unsigned n;
+    const str *names = x->param_count ? route_names(x->deployment->d->routes, x->route->method, &n) : NULL;
+
     for (unsigned i = 0; i < x->param_count; i++)
-        if (str_eq(x->params[i].name, name))
+        if (str_eq(names[i], name))
             return &x->params[i];
     return NULL;
 }

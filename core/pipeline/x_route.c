@@ -100,12 +100,12 @@ static int add_trace_id(struct exchange *x)
 
 static int prepare_request(struct exchange *x)
 {
-    const struct integration *in = &x->route->method->integration;
-    int rc = in->kind == INT_PLUGIN ? 0 : x_target(x);
+    bool core = x->route->kind != INT_PLUGIN;
+    int rc = core ? x_target(x) : 0;
 
     if (rc)
         return rc;
-    if (in->kind != INT_PLUGIN)
+    if (core)
         rc = x_forward_headers(x);
     return rc ? rc : add_trace_id(x);
 }
@@ -119,7 +119,8 @@ void x_match_route(struct exchange *x)
         no_route(x);
         return;
     }
-    x->route = &x->deployment->routes[m.method->index];
+    x->route = &x->deployment->routes[m.method - x->deployment->d->methods];
+    __builtin_prefetch(x->route->stats);
     x->chains = x->route->chains;
     if (m.param_count) {
         x->params = arena_alloc(x->arena, m.param_count * sizeof(*x->params));
@@ -127,7 +128,7 @@ void x_match_route(struct exchange *x)
             x_fail_memory(x);
             return;
         }
-        memcpy(x->params, m.params, m.param_count * sizeof(*x->params));
+        memcpy(x->params, m.values, m.param_count * sizeof(*x->params));
         x->param_count = m.param_count;
     }
     int rc = prepare_request(x);

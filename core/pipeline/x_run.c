@@ -420,7 +420,7 @@ static void run_integration(struct exchange *x)
 
     x->integration_started = true;
     x->t_int_begin = loop_stamp_ns(x->loop);
-    if (r->integration.fn) {
+    if (r->kind == INT_PLUGIN && r->integration.fn) {
         x_call_init(x, &r->integration, SP_HP_INTEGRATION, &call);
         sp_verdict v = x_call(x, &r->integration, r->integration.fn, W_MAIN, &call);
         if (!x->aborted && !x->ended)

@@ -7,7 +7,7 @@
 /* The value of a requestParameters mapping; p NULL: absent, and then the parameter is left out. */
 static str source(struct exchange *x, const struct param_map *m)
 {
-    const struct route_param *rp;
+    const str *pv;
     const struct stage_var *sv;
     const struct hdr *h = NULL;
     str v = STR_NONE;
@@ -16,8 +16,8 @@ static str source(struct exchange *x, const struct param_map *m)
     case P_STATIC:
         return m->from;
     case P_PATH:
-        rp = x_path_param(x, m->from);
-        return rp ? rp->value : STR_NONE;
+        pv = x_path_param(x, m->from);
+        return pv ? *pv : STR_NONE;
     case P_STAGE_VAR:
         sv = x_stage_var(x, m->from);
         return sv ? sv->value : STR_NONE;
@@ -38,12 +38,12 @@ static str path_value(struct exchange *x, const struct integration *in, str name
     for (unsigned i = 0; i < in->param_count; i++)
         if (in->params[i].to_place == P_PATH && str_eq(in->params[i].to, name))
             return source(x, &in->params[i]);
-    const struct route_param *rp = x_path_param(x, name);
-    return rp ? rp->value : STR_NONE;
+    const str *value = x_path_param(x, name);
+    return value ? *value : STR_NONE;
 }
 
 /* Bytes that would end the path, or the request line, are escaped; what the client had escaped stays so. */
-static void add_path(struct text *t, str v)
+static char *put_path(char *at, str v)
 {
     static const char hex[] = "0123456789ABCDEF";
 
@@ -51,13 +51,24 @@ static void add_path(struct text *t, str v)
         unsigned char c = (unsigned char)v.p[i];
 
         if (c > 0x20 && c < 0x7f && c != '?' && c != '#') {
-            text_chr(t, (char)c);
+            *at++ = (char)c;
         } else {
-            text_chr(t, '%');
-            text_chr(t, hex[c >> 4]);
-            text_chr(t, hex[c & 15]);
+            *at++ = '%';
+            *at++ = hex[c >> 4];
+            *at++ = hex[c & 15];
         }
     }
+    return at;
+}
+
+static void add_path(struct exchange *x, struct text *t, str v)
+{
+    char *p = arena_bytes(x->arena, 3 * v.n);
+
+    if (p)
+        text_add(t, str_n(p, (size_t)(put_path(p, v) - p)));
+    else
+        t->failed = true;
 }
 
 static void add_uri(struct exchange *x, const struct integration *in, struct text *t)
@@ -70,7 +81,7 @@ static void add_uri(struct exchange *x, const struct integration *in, struct tex
         if (p->kind == URI_TEXT)
             text_add(t, p->text);
         else if (p->kind == URI_PATH_PARAM)
-            add_path(t, path_value(x, in, p->text));
+            add_path(x, t, path_value(x, in, p->text));
         else if ((sv = x_stage_var(x, p->text)))
             text_add(t, sv->value);
     }
@@ -165,17 +176,44 @@ static int http_target(struct exchange *x, const struct integration *in)
     return rc ? rc : set_headers(x, in);
 }
 
+/* The path alone, as target_compile() has laid it out. */
+static int short_target(struct exchange *x, const struct target *t)
+{
+    size_t size = 2;
+
+    for (unsigned i = 0; i < t->count; i++)
+        size += t->v[i].param < 0 ? t->v[i].n : 3 * x->params[t->v[i].param].n;
+    char *p = arena_bytes(x->arena, size), *at = p + 1;
+    if (!p)
+        return E_NOMEM;
+    for (unsigned i = 0; i < t->count; i++) {
+        if (t->v[i].param >= 0) {
+            at = put_path(at, x->params[t->v[i].param]);
+        } else {
+            memcpy(at, t->v[i].p, t->v[i].n);
+            at += t->v[i].n;
+        }
+    }
+    if (at > p + 1 && p[1] == '/')
+        p++;
+    else
+        p[0] = '/';
+    x->req.path = str_n(p, (size_t)(at - p));
+    x->req.query = x->st->req.query;
+    return 0;
+}
+
 int x_target(struct exchange *x)
 {
-    const struct integration *in = &x->route->method->integration;
+    const struct route_plan *r = x->route;
 
-    if (in->http_method.n && !str_eq(in->http_method, STR("ANY"))) {
-        x->req.method_name = in->http_method;
-        x->req.method = (uint8_t)http_method_of(in->http_method);
+    if (r->own_method) {
+        x->req.method_name = r->method_name;
+        x->req.method = r->method_id;
     }
-    if (in->kind == INT_UPSTREAM && !in->part_count) {
+    if (r->unchanged) {
         x->req.path = x->resource_path.n ? x->resource_path : STR("/");
         return 0;
     }
-    return http_target(x, in);
+    return r->target ? short_target(x, r->target) : http_target(x, &r->method->integration);
 }
