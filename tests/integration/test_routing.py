@@ -146,6 +146,26 @@ def env(shared):
     back.check()
 
 
+@pytest.mark.parametrize("kind", ["REST", "HTTP"])
+def test_the_integrations_uri(make, kind):
+    """Its parts: text, path parameters by their names or mapped, stage variables, its own query, what has to be escaped."""
+    back = make.backend(lambda req: response_bytes(200, [], req.target.encode()))
+    at, mapped = "http://%s" % back.target, "method.request.path.id"
+    own = operation(at + "/own/{proxy}", path_proxy="method.request.path.proxy")
+    paths = {"/same/{id}": operation(at + "/x/{id}/{id}", path_id=mapped), "/other/{id}": operation(at + "/x/{there}", path_there=mapped),
+             "/fixed/{id}": operation(at + "/x/{there}/{id}", path_there="'a/b'", path_id=mapped),
+             "/two/{a}/{id}": operation(at + "/{id}/{a}", path_a="method.request.path.a", path_id=mapped),
+             "/stage/{id}": operation(at + "/${stageVariables.v}/{id}${stageVariables.none}", path_id=mapped),
+             "/ask/{id}": operation(at + "/q?own=1", path_id=mapped), "/asked/{id}": operation(at + "/${stageVariables.q}/{id}", path_id=mapped),
+             "/bare": operation(at), "/added/{id}": operation(at + "/x/{id}", path_id=mapped, querystring_k=mapped), "/own/{proxy+}": own}
+    gw = make.gateway({}, [doc_api("uri", {p: {"get": op} for p, op in paths.items()}, kind, "uri.test", map_stage="prod",
+                                   stages={"prod": {"variables": {"v": "var", "q": "a?b=c"}}})])
+    for path, want in {"/same/1": "/x/1/1", "/other/1": "/x/1", "/fixed/7": "/x/a/b/7", "/two/1/2": "/2/1", "/stage/1": "/var/1",
+                       "/ask/1": "/q?own=1", "/ask/1?client=2": "/q?own=1&client=2", "/asked/1": "/a?b=c/1", "/bare": "/", "/same/1?c=d": "/x/1/1?c=d",
+                       "/added/1": "/x/1?k=1", "/added/1?c=d": "/x/1?c=d&k=1", "/own/a/b%3Fc/d": "/own/a/b%3Fc/d", "/same/%2f": "/x/%2f/%2f"}.items():
+        assert gw.ask("GET", path, host="uri.test").body.decode() == want, path
+
+
 def expect(got, want, body, status):
     if want is None:
         assert not isinstance(got, str), "reached %s" % got
