@@ -4,8 +4,8 @@
  *
  * The ring is Vyukov's bounded queue: a slot's sequence says whose turn it is. It is kept less the
  * slot's index, so that a new ring is all zeros, and costs no memory before lines are in it. A
- * writer that sleeps is woken by the first line behind its back; `sleeping` and the slots are sequentially consistent,
- * so that no line waits unseen. */
+ * writer that sleeps is woken by the first line behind its back; `sleeping` and the slots are
+ * sequentially consistent, so that no line waits unseen. */
 #include "base/log.h"
 
 #include <errno.h>

@@ -21,9 +21,9 @@ static const char *const what[SHORTAGES] = {
     [SHORT_MEMORY] = "limits.memory is reached",
     [SHORT_HEAP] = "the process gets no more memory"};
 static const char *const then[SHORT_PLACES] = {
-    [SHORT_AT_ACCEPT] = "connections cannot be accepted for now",
-    [SHORT_AT_CONNECT] = "backends cannot be connected to for now",
-    [SHORT_AT_REQUEST] = "requests are refused for now",
+    [SHORT_AT_ACCEPT] = "connections cannot be accepted",
+    [SHORT_AT_CONNECT] = "backends cannot be connected to",
+    [SHORT_AT_REQUEST] = "requests are refused",
     [SHORT_AT_LOOP] = "event loops grow into what was set aside for them"};
 
 static struct one {

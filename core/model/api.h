@@ -106,6 +106,7 @@ struct stage {
     unsigned plugin_count;
     unsigned index;
 };
+const struct stage_var *stage_var(const struct stage *, str name); /* NULL: there is none of that name, or no stage */
 
 struct host_mapping {
     const struct node *node;

@@ -23,6 +23,7 @@ enum route_result route_find(const struct route_trie *, enum api_type, str path,
 /* The names of a route's path parameters, in their order; *count of them. route_find() fills in values only: the names lie elsewhere in
  * memory, and few ask for them. */
 const str *route_names(const struct route_trie *, const struct api_method *, unsigned *count);
+int route_name_index(const struct route_trie *, const struct api_method *, str name); /* -1: no parameter is called so */
 /* Compiled size in bytes. */
 size_t route_trie_size(const struct route_trie *);
 

@@ -154,6 +154,17 @@ const str *route_names(const struct route_trie *t, const struct api_method *m, u
     return t->name_pool + names->first;
 }
 
+int route_name_index(const struct route_trie *t, const struct api_method *m, str name)
+{
+    unsigned count;
+    const str *names = route_names(t, m, &count);
+
+    for (unsigned i = 0; i < count; i++)
+        if (str_eq(names[i], name))
+            return (int)i;
+    return -1;
+}
+
 enum route_result route_find(const struct route_trie *t, enum api_type type, str path,
                              enum http_method method, struct route_match *out)
 {

@@ -211,6 +211,14 @@ static void check_stage_name(struct load *ld, const struct api *api, const struc
                    "'%.*s' is not a stage's name", STR_ARG(str_take(s, 140)));
 }
 
+const struct stage_var *stage_var(const struct stage *s, str name)
+{
+    for (unsigned i = 0; s && i < s->var_count; i++)
+        if (str_eq(s->vars[i].name, name))
+            return &s->vars[i];
+    return NULL;
+}
+
 static void read_stage(struct load *ld, struct api *api, const struct node *key,
                        const struct node *n)
 {

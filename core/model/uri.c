@@ -131,10 +131,9 @@ static bool authority_ok(str a)
 /* What a stage variable stands for; AWS: a missing one is empty. */
 static str var_value(const struct stage *st, str name)
 {
-    for (unsigned i = 0; st && i < st->var_count; i++)
-        if (str_eq(st->vars[i].name, name))
-            return st->vars[i].value;
-    return STR("");
+    const struct stage_var *v = stage_var(st, name);
+
+    return v ? v->value : STR("");
 }
 
 static int resolve(const struct integration *in, const struct stage *st, struct arena *a,

@@ -53,13 +53,13 @@ static inline ssize_t stream_recv(struct stream *s, void *p, size_t n)
 /* All of v in `flat`, when it fits: how many bytes; else 0. */
 static inline size_t stream_flatten(char flat[STREAM_FLAT], const struct iovec *v, unsigned n)
 {
-    size_t at = 0;
+    size_t all = 0, at = 0;
     for (unsigned i = 0; i < n; i++) {
-        if (v[i].iov_len > STREAM_FLAT - at) return 0;
-        memcpy(flat + at, v[i].iov_base, v[i].iov_len);
-        at += v[i].iov_len;
+        if (v[i].iov_len > STREAM_FLAT - all) return 0;
+        all += v[i].iov_len;
     }
-    return at;
+    for (unsigned i = 0; i < n; at += v[i++].iov_len) memcpy(flat + at, v[i].iov_base, v[i].iov_len);
+    return all;
 }
 
 /* Bytes that have left: those behind them are to be given again. */

@@ -153,8 +153,6 @@ static int compile_routes(struct compiler *c, struct stage_plan *sp, struct depl
     for (unsigned i = 0; i < dp->d->method_count; i++) {
         struct route_plan *r = &dp->routes[i];
         struct place pl = {s, dp->d, &dp->d->methods[i]};
-        const str *names;
-        unsigned name_count;
 
         r->method = pl.method;
         r->stage = sp;
@@ -170,8 +168,7 @@ static int compile_routes(struct compiler *c, struct stage_plan *sp, struct depl
         if (!r->chains)
             return E_NOMEM;
         bind_upstream(c, r, s);
-        names = route_names(dp->d->routes, pl.method, &name_count);
-        if (target_compile(&u->arena, r, s, u->api->type, names, name_count) != 0)
+        if (target_compile(&u->arena, r, s, u->api->type, dp->d->routes) != 0)
             return E_NOMEM;
         u->route_count++;
     }

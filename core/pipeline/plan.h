@@ -113,7 +113,7 @@ struct route_plan {
 };
 
 /* target.c: fills in what x_target() needs. E_NOMEM */
-int target_compile(struct arena *, struct route_plan *, const struct stage *, enum api_type, const str *names, unsigned count);
+int target_compile(struct arena *, struct route_plan *, const struct stage *, enum api_type, const struct route_trie *);
 
 struct deployment_plan {
     const struct deployment *d;

@@ -2,25 +2,11 @@
 /* What a route's integration request needs, laid out while the conf is compiled. */
 #include "pipeline/plan.h"
 
-static int index_of(const str *names, unsigned count, str name)
-{
-    for (unsigned i = 0; i < count; i++)
-        if (str_eq(names[i], name))
-            return (int)i;
-    return -1;
-}
-
-static const struct stage_var *variable(const struct stage *s, str name)
-{
-    for (unsigned i = 0; i < s->var_count; i++)
-        if (str_eq(s->vars[i].name, name))
-            return &s->vars[i];
-    return NULL;
-}
-
 /* What stands for {name} in the URI. False: only the request tells. */
-static bool fill_param(const struct integration *in, str name, const str *names, unsigned count, struct target_part *p)
+static bool fill_param(const struct route_trie *t, const struct api_method *method, str name, struct target_part *p)
 {
+    const struct integration *in = &method->integration;
+
     for (unsigned i = 0; i < in->param_count; i++) {
         const struct param_map *m = &in->params[i];
 
@@ -31,21 +17,21 @@ static bool fill_param(const struct integration *in, str name, const str *names,
         name = m->from;
         break;
     }
-    p->param = index_of(names, count, name);
+    p->param = route_name_index(t, method, name);
     return true;
 }
 
-static bool fill_part(const struct integration *in, const struct stage *s, const struct uri_part *u, const str *names, unsigned count,
+static bool fill_part(const struct route_trie *t, const struct route_plan *r, const struct stage *s, const struct uri_part *u,
                       struct target_part *p)
 {
     const struct stage_var *sv;
 
     *p = (struct target_part){.param = -1};
     if (u->kind == URI_PATH_PARAM)
-        return fill_param(in, u->text, names, count, p);
+        return fill_param(t, r->method, u->text, p);
     str text = u->text;
     if (u->kind != URI_TEXT) {
-        sv = variable(s, u->text);
+        sv = stage_var(s, u->text);
         text = sv ? sv->value : STR("");
     }
     p->p = text.p;
@@ -76,7 +62,7 @@ static int pack(struct arena *a, const struct target_part *v, unsigned n, const 
     return 0;
 }
 
-int target_compile(struct arena *a, struct route_plan *r, const struct stage *s, enum api_type type, const str *names, unsigned count)
+int target_compile(struct arena *a, struct route_plan *r, const struct stage *s, enum api_type type, const struct route_trie *t)
 {
     const struct integration *in = &r->method->integration;
     unsigned n = 0;
@@ -98,13 +84,10 @@ int target_compile(struct arena *a, struct route_plan *r, const struct stage *s,
     struct target_part *v = arena_alloc(a, (in->part_count + 1) * sizeof(*v));
     if (!v)
         return E_NOMEM;
-    if (r->prefix.n) {
-        if (str_chr(r->prefix, '?') < r->prefix.n)
-            return 0;
+    if (r->prefix.n)
         v[n++] = (struct target_part){.p = r->prefix.p, .n = (uint32_t)r->prefix.n, .param = -1};
-    }
     for (unsigned i = 0; i < in->part_count; i++)
-        if (!fill_part(in, s, &in->parts[i], names, count, &v[n++]))
+        if (!fill_part(t, r, s, &in->parts[i], &v[n++]))
             return 0;
     return pack(a, v, n, &r->target);
 }

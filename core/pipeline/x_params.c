@@ -4,23 +4,14 @@
 
 const struct stage_var *x_stage_var(const struct exchange *x, str name)
 {
-    const struct stage *s = x->stage ? x->stage->stage : NULL;
-
-    for (unsigned i = 0; s && i < s->var_count; i++)
-        if (str_eq(s->vars[i].name, name))
-            return &s->vars[i];
-    return NULL;
+    return stage_var(x->stage ? x->stage->stage : NULL, name);
 }
 
 const str *x_path_param(const struct exchange *x, str name)
 {
-    unsigned n;
-    const str *names = x->param_count ? route_names(x->deployment->d->routes, x->route->method, &n) : NULL;
+    int i = x->param_count ? route_name_index(x->deployment->d->routes, x->route->method, name) : -1;
 
-    for (unsigned i = 0; i < x->param_count; i++)
-        if (str_eq(names[i], name))
-            return &x->params[i];
-    return NULL;
+    return i < 0 ? NULL : &x->params[i];
 }
 
 /* A malformed escape is left as it came: AWS does not refuse it. */

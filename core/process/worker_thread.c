@@ -74,7 +74,7 @@ static void on_task(struct loop *l, struct mbox_msg *msg)
         return;
     }
     ev_check_start(l->ev, &thread->settled);
-    ev_async_send(l->ev, &l->mbox.async); /* which is soon */
+    loop_wake(l); /* which is now */
 }
 
 int worker_each(struct worker *w, void (*fn)(struct wthread *, void *),

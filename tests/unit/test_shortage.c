@@ -45,7 +45,7 @@ static void one_line_a_minute(void **state)
     for (uint64_t t = 0; t < 60000; t += 1000)
         shortage_note(SHORT_PORTS, SHORT_AT_CONNECT, t);
     assert_int_equal(shortage_count(SHORT_PORTS, SHORT_AT_CONNECT), 60);
-    assert_int_equal(lines("backends cannot be connected to for now: no local port is left"), 1);
+    assert_int_equal(lines("backends cannot be connected to: no local port is left"), 1);
     shortage_note(SHORT_PORTS, SHORT_AT_CONNECT, 60000);
     assert_int_equal(lines("no local port is left"), 2);
     assert_int_equal(lines("; 60 times since this was last told"), 1);
@@ -59,8 +59,8 @@ static void each_place_tells_for_itself(void **state)
     (void)state;
     shortage_note(SHORT_MEMORY, SHORT_AT_ACCEPT, 5);
     shortage_note(SHORT_MEMORY, SHORT_AT_REQUEST, 6);
-    assert_int_equal(lines("connections cannot be accepted for now: limits.memory is reached"), 1);
-    assert_int_equal(lines("requests are refused for now: limits.memory is reached"), 1);
+    assert_int_equal(lines("connections cannot be accepted: limits.memory is reached"), 1);
+    assert_int_equal(lines("requests are refused: limits.memory is reached"), 1);
     assert_int_equal(shortage_count(SHORT_MEMORY, SHORT_AT_ACCEPT), 1);
     assert_int_equal(shortage_count(SHORT_MEMORY, SHORT_AT_CONNECT), 0);
 }
