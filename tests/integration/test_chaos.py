@@ -86,6 +86,20 @@ def test_clients_that_go_away_leave_nothing_behind(make):
     assert events(gw).get("bad", 0) == 0, "seed %d" % SEED
 
 
+def test_bodies_that_grow_too_large_while_hooks_wait(make):
+    """The request is answered without them: what they give then is refused, and nobody is the worse for it."""
+    back = make.backend(peer.echo)
+    gw = make.gateway({"plugins": entries(3, pending=100, body=100, hold=100, split=50, delay="15ms"), "limits": {"body": "64KB"},
+                       "upstreams": [upstream("backend", back)]}, [plain_api("plain", "backend")])
+    for i in range(40):
+        with gw.connect() as c:
+            c.send(b"POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n" + b"4000\r\n" + b"x" * 16384 + b"\r\n" + b"1\r\ny\r\n" * (i % 5))
+            c.quiet(0.002 + i % 10 * 0.004)  # some hook or other waits by then
+            c.try_send(b"20000\r\n" + b"z" * 131072)
+            assert c.read().status == 413
+    assert events(gw).get("bad", 0) == 0, "seed %d" % SEED
+
+
 def test_the_seed_is_in_the_log(make):
     gw, _ = busy(make, entries(1), peer.ok)
     gw.wait_log("seed ")  # the log has a writer of its own

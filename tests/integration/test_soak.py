@@ -12,8 +12,6 @@ import sys
 import threading
 import time
 
-import pytest
-
 from conftest import LONG
 from confgen import doc_api, operation, plain_api
 from dns import NameServer
@@ -21,7 +19,6 @@ from gateway import free_port, sanitized
 from tlskit import Authority
 from wire import wait_until
 
-pytestmark = pytest.mark.nochaos
 CHAOS = bool(os.environ.get("SALLYPORT_CHAOS_SEED"))  # then it is about answers, not about memory: the short form
 SECONDS = int(os.environ.get("SALLYPORT_SOAK_SECONDS", "600" if LONG and not CHAOS else "8"))
 SEED = int(os.environ.get("SALLYPORT_SOAK_SEED", random.randrange(1 << 20)))

@@ -33,7 +33,9 @@ struct sp_body_api {
     sp_op (*collect)(struct sp_exchange *, uint32_t side, uint64_t max, uint32_t timeout_ms, sp_fn fn, void *arg);
     /* In a body hook or its continuation: gives bytes downstream in place of the chunk. Buffers of the slices are referenced; slices without
      * a buffer are copied. After RESPONSE_STREAM, and in INTEGRATION continuations: produces the response's body; flags SP_CHUNK_END
-     * ends it. SP_E_AGAIN: taken, but stop here until SP_EV_ROOM (ask with on_room). */
+     * ends it. SP_E_AGAIN: taken, but stop here until SP_EV_ROOM (ask with on_room). SP_E_PHASE: elsewhere, where this entry only
+     * observes, and on the request's side when the request was answered while the hook waited (SP_NUM_STATUS is not 0 then): nobody
+     * takes these bytes any more, and the continuation's verdict does not count. */
     sp_status (*emit)(struct sp_exchange *, uint32_t side, const struct sp_slice *v, uint32_t nv, uint32_t flags);
     /* In a body hook: nothing of this chunk goes on (unless emitted). */
     sp_status (*hold)(struct sp_exchange *, uint32_t side);
