@@ -49,7 +49,7 @@ int str_u64(str a, uint64_t *out);
 int str_i64(str a, int64_t *out);
 /* "250ms" "5s" "1m" "2h" "1d" (a unit is required, except for 0) to milliseconds. */
 int str_duration(str a, int64_t *out_ms);
-/* "512" "64KB" "10MB" "1GB" (powers of 1024; KB, K, KiB are the same) to bytes. */
+/* "512" "64KB" "10MB" "1GB" "1TB" (powers of 1024; KB, K, KiB are the same) to bytes. */
 int str_size(str a, int64_t *out);
 /* Edit distance (optimal string alignment), at most `max`; max + 1 when larger. For did-you-mean. */
 unsigned str_distance(str a, str b, unsigned max);

@@ -85,12 +85,15 @@ int str_duration(str a, int64_t *out_ms)
     return with_unit(a, units, false, out_ms);
 }
 
+#define TB (INT64_C(1) << 40)
+
 int str_size(str a, int64_t *out)
 {
     static const struct unit units[] = {{"", 1},         {"B", 1},         {"K", 1 << 10},
                                         {"KB", 1 << 10}, {"KiB", 1 << 10}, {"M", 1 << 20},
                                         {"MB", 1 << 20}, {"MiB", 1 << 20}, {"G", 1 << 30},
-                                        {"GB", 1 << 30}, {"GiB", 1 << 30}, {NULL, 0}};
+                                        {"GB", 1 << 30}, {"GiB", 1 << 30}, {"T", TB},
+                                        {"TB", TB},      {"TiB", TB},      {NULL, 0}};
     return with_unit(a, units, true, out);
 }
 

@@ -140,8 +140,9 @@ static void sizes(void **state)
         int64_t n;
     } good[] = {{"512", 512},     {"0", 0},         {"1B", 1},       {"64KB", 65536},
                 {"64K", 65536},   {"64KiB", 65536}, {"64kb", 65536}, {"10MB", 10 << 20},
-                {"1GB", 1 << 30}, {"1G", 1 << 30}};
-    static const char *const bad[] = {"", "KB", "-1", "1.5MB", "1 MB", "1TB", "1KBB", "x"};
+                {"1GB", 1 << 30}, {"1G", 1 << 30},
+                {"2TB", INT64_C(2) << 40}, {"1TiB", INT64_C(1) << 40}};
+    static const char *const bad[] = {"", "KB", "-1", "1.5MB", "1 MB", "1PB", "1KBB", "x"};
     int64_t v = 0;
     for (size_t k = 0; k < ARRAY_LEN(good); k++) {
         assert_int_equal(str_size(str_z(good[k].in), &v), 0);
