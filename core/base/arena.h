@@ -36,6 +36,9 @@ void arena_fini(struct arena *);
 /* 16-byte aligned, not cleared. NULL when memory is out or the limit is reached. */
 void *arena_alloc(struct arena *, size_t n) MUST_USE;
 void *arena_zalloc(struct arena *, size_t n) MUST_USE;
+/* At the beginning of a cache line, cleared: for what requests look up all over. */
+#define CACHE_LINE 64u
+void *arena_lines(struct arena *, size_t n) MUST_USE;
 /* Not aligned, for text. */
 char *arena_bytes(struct arena *, size_t n) MUST_USE;
 /* Copies; the result has a NUL behind it that is not counted. p is NULL when memory is out (also for empty input p is non-NULL). */

@@ -43,15 +43,21 @@ static uint32_t literal_child(struct builder *b, uint32_t at, str seg)
 
     for (; t->edges[i].child; i = (i + 1) & t->edge_mask)
         if (t->edges[i].parent == at &&
-            str_eq(str_n(t->pool + t->edges[i].off, t->edges[i].len), seg))
+            str_eq(str_n(trie_edge_text(t, &t->edges[i]), t->edges[i].len), seg))
             return t->edges[i].child;
-    t->edges[i] = (struct trie_edge){at, node_add(b, at, false), t->pool_used, (uint32_t)seg.n};
-    memcpy(t->pool + t->pool_used, seg.p, seg.n);
-    t->pool_used += (uint32_t)seg.n;
+    struct trie_edge *e = &t->edges[i];
+    *e = (struct trie_edge){at, node_add(b, at, false), (uint32_t)seg.n, {{0}}};
+    if (seg.n <= sizeof(e->u.text)) {
+        memcpy(e->u.text, seg.p, seg.n);
+    } else {
+        e->u.off = t->pool_used;
+        memcpy(t->pool + t->pool_used, seg.p, seg.n);
+        t->pool_used += (uint32_t)seg.n;
+    }
     t->nodes[at].literals = 1;
     if (seg.n > t->longest)
         t->longest = (uint32_t)seg.n;
-    return t->edges[i].child;
+    return e->child;
 }
 
 /* REST: one variable below a resource, and everybody calls it the same. */
@@ -70,31 +76,34 @@ static bool sibling_ok(struct builder *b, const struct api_resource *res, uint32
     return false;
 }
 
-static uint32_t *leaf_of(struct builder *b, uint32_t *slot)
+/* The first of a node's two leaves lies in the node. */
+static struct trie_leaf *leaf_of(struct builder *b, struct trie_node *n, bool greedy)
 {
+    uint32_t *slot = greedy ? &n->greedy : &n->leaf, other = greedy ? n->leaf : n->greedy;
+
     if (!*slot)
-        *slot = ++b->t->leaf_count;
-    return slot;
+        *slot = other == TRIE_HERE ? ++b->t->leaf_count : TRIE_HERE;
+    return *slot == TRIE_HERE ? &n->here : &b->t->leaves[*slot - 1];
 }
 
 static void leaf_fill(struct builder *b, const struct api_resource *res, uint32_t at, bool greedy)
 {
-    uint32_t *slot = leaf_of(b, greedy ? &b->t->nodes[at].greedy : &b->t->nodes[at].leaf);
-    struct trie_leaf *leaf = &b->t->leaves[*slot - 1];
+    struct trie_leaf *leaf = leaf_of(b, &b->t->nodes[at], greedy);
+    const struct api_method *methods = b->dep->methods;
 
     for (unsigned m = 1; m <= M_ANY; m++) {
-        const struct api_method **to;
+        uint32_t *to = &leaf->m[m == M_ANY ? M_OTHER : m];
 
         if (!res->methods[m])
             continue;
-        to = &leaf->m[m == M_ANY ? M_OTHER : m];
         if (*to)
             complain(b, res,
                      arena_printf(&b->diag->arena, "the route matches what '%.*s' matches, line %u",
-                                  STR_ARG((*to)->resource->path), (*to)->resource->node->line),
+                                  STR_ARG(methods[*to - 1].resource->path),
+                                  methods[*to - 1].resource->node->line),
                      "each method once");
         else
-            *to = res->methods[m];
+            *to = (uint32_t)(res->methods[m] - methods) + 1;
         b->t->nodes[at].methods |= m == M_ANY ? 0xfe : (uint8_t)(1u << m);
     }
 }
@@ -210,8 +219,8 @@ static int allocate(struct builder *b)
         slots *= 2;
     t->dep = b->dep;
     t->edge_mask = (uint32_t)slots - 1;
-    t->nodes = arena_zalloc(b->arena, sizeof(*t->nodes) * (n.segments + 1));
-    t->edges = arena_zalloc(b->arena, sizeof(*t->edges) * slots);
+    t->nodes = arena_lines(b->arena, sizeof(*t->nodes) * (n.segments + 1));
+    t->edges = arena_lines(b->arena, sizeof(*t->edges) * slots);
     t->pool = arena_zalloc(b->arena, n.bytes);
     t->leaves = arena_zalloc(b->arena, sizeof(*t->leaves) * resources);
     t->names = arena_zalloc(b->arena, sizeof(*t->names) * resources);

@@ -39,19 +39,18 @@ static void cut(struct walk *w)
     }
 }
 
-static const struct api_method *pick(const struct walk *w, uint32_t leaf)
+/* leaf: a node's, not 0. */
+static const struct api_method *pick(const struct walk *w, const struct trie_node *n, uint32_t leaf)
 {
-    const struct trie_leaf *l = &w->t->leaves[leaf - 1];
+    const struct trie_leaf *l = leaf == TRIE_HERE ? &n->here : &w->t->leaves[leaf - 1];
+    uint32_t found = 0;
 
-    if (w->any) {
-        for (unsigned m = 0; m < ARRAY_LEN(l->m); m++)
-            if (l->m[m])
-                return l->m[m];
-        return NULL;
-    }
-    if (w->method == M_OTHER)
-        return NULL; /* ANY stands for the seven methods that AWS knows */
-    return l->m[w->method] ? l->m[w->method] : l->m[M_OTHER];
+    if (w->any)
+        for (unsigned m = 0; m < ARRAY_LEN(l->m) && !found; m++)
+            found = l->m[m];
+    else if (w->method != M_OTHER) /* ANY stands for the seven methods that AWS knows */
+        found = l->m[w->method] ? l->m[w->method] : l->m[M_OTHER];
+    return found ? &w->t->dep->methods[found - 1] : NULL;
 }
 
 static uint32_t literal(const struct walk *w, uint32_t at, const struct seg *s)
@@ -65,17 +64,17 @@ static uint32_t literal(const struct walk *w, uint32_t at, const struct seg *s)
         const struct trie_edge *e = &t->edges[i];
 
         if (e->parent == at && e->len == s->len &&
-            memcmp(t->pool + e->off, w->path.p + s->off, s->len) == 0)
+            memcmp(trie_edge_text(t, e), w->path.p + s->off, s->len) == 0)
             return e->child;
     }
     return 0;
 }
 
 /* {x+} takes one segment at least: something that is not a slash. */
-static const struct api_method *greedy(struct walk *w, uint32_t leaf, const struct seg *s)
+static const struct api_method *greedy(struct walk *w, const struct trie_node *n, const struct seg *s)
 {
     str rest = str_drop(w->path, s->off);
-    const struct api_method *m = pick(w, leaf);
+    const struct api_method *m = pick(w, n, n->greedy);
     size_t i = 0;
 
     while (i < rest.n && rest.p[i] == '/')
@@ -98,7 +97,7 @@ static const struct api_method *walk(struct walk *w, uint32_t at, unsigned depth
     if (!w->any && !(n->methods & 1u << w->method))
         return NULL;
     if (depth == w->segs)
-        return n->leaf ? pick(w, n->leaf) : NULL;
+        return n->leaf ? pick(w, n, n->leaf) : NULL;
     s = &w->seg[depth];
     child = literal(w, at, s);
     if (child && (m = walk(w, child, depth + 1)) != NULL)
@@ -110,7 +109,7 @@ static const struct api_method *walk(struct walk *w, uint32_t at, unsigned depth
             return m;
         w->vals--;
     }
-    return w->greedy && n->greedy ? greedy(w, n->greedy, s) : NULL;
+    return w->greedy && n->greedy ? greedy(w, n, s) : NULL;
 }
 
 /* REST: slashes in front count as one, one at the end as none. */

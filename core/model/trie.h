@@ -9,26 +9,39 @@
 #define ROUTE_STEPS_MAX                                                                            \
     4096 /* nodes that the most adversarial request may visit: refused at build when more */
 
-/* Nodes are numbered; 0 is the root, and nobody's child. */
+/* A lookup among many routes is bound by the places in memory that it comes to, one behind the other: an edge, its node, and
+ * then the method's own. So an edge carries its text, and a node the methods of the resource that ends there. */
+
+/* By method: 1 + index of the method in the deployment, or 0; [M_OTHER] holds the any-method. */
+struct trie_leaf {
+    uint32_t m[M_PUT + 1];
+};
+
+#define TRIE_HERE UINT32_MAX /* the leaf is the node's own */
+
+/* Nodes are numbered; 0 is the root, and nobody's child. A cache line each. */
 struct trie_node {
     uint32_t param;   /* child for {x}, or 0 */
-    uint32_t leaf;    /* 1 + leaf of the resource that ends here, or 0 */
-    uint32_t greedy;  /* 1 + leaf of {x+} below here, or 0 */
+    uint32_t leaf;    /* of the resource that ends here: 1 + index, TRIE_HERE or 0 */
+    uint32_t greedy;  /* of {x+} below here, likewise */
     uint8_t methods;  /* bit per enum http_method: served somewhere at or below this node */
     uint8_t literals; /* has literal children */
+    struct trie_leaf here;
+    uint32_t unused[4];
 };
+_Static_assert(sizeof(struct trie_node) == 64, "a cache line");
 
-struct trie_leaf {
-    const struct api_method *m[M_PUT + 1]; /* by method; [M_OTHER] holds the any-method */
-};
-
-/* Literal edges of all nodes in one open-addressed table; their texts lie together in a pool, near
- * the table and far from the conf's tree: a lookup that misses the cache twice costs more than all
- * its arithmetic. */
+/* Literal edges of all nodes in one open-addressed table. Long texts lie together in a pool, near the table and far from the
+ * conf's tree. */
 struct trie_edge {
     uint32_t parent, child; /* child 0: empty */
-    uint32_t off, len;      /* in the pool */
+    uint32_t len;
+    union {
+        char text[20];
+        uint32_t off; /* in the pool, when it does not fit */
+    } u;
 };
+_Static_assert(sizeof(struct trie_edge) == 32, "half a cache line");
 
 struct trie_names { /* of a resource's variables, in order */
     uint32_t first, count;
@@ -48,6 +61,11 @@ struct route_trie {
     uint32_t longest; /* bytes of the longest literal */
     size_t size;
 };
+
+static inline const char *trie_edge_text(const struct route_trie *t, const struct trie_edge *e)
+{
+    return e->len <= sizeof(e->u.text) ? e->u.text : t->pool + e->u.off;
+}
 
 static inline uint64_t trie_seg_hash(str s)
 {

@@ -146,8 +146,8 @@ static int compile_routes(struct compiler *c, struct stage_plan *sp, struct depl
     struct unit *u = c->u;
     struct hook_ref unused = {0};
 
-    dp->routes = arena_zalloc(&u->arena, (dp->d->method_count + 1) * sizeof(*dp->routes));
-    struct route_stats *stats = arena_zalloc(&u->arena, (dp->d->method_count + 1) * sizeof(*stats));
+    dp->routes = arena_lines(&u->arena, (dp->d->method_count + 1) * sizeof(*dp->routes));
+    struct route_stats *stats = arena_lines(&u->arena, (dp->d->method_count + 1) * sizeof(*stats));
     if (!dp->routes || !stats)
         return E_NOMEM;
     for (unsigned i = 0; i < dp->d->method_count; i++) {

@@ -78,6 +78,7 @@ struct chains {
 
 struct route_stats { /* metric_counter()s, made when first counted */
     _Atomic uint32_t by_class[6];
+    uint32_t unused[2]; /* none lies across cache lines */
 };
 
 /* The path of an integration's URI where nothing but the path's parameters has to be put in: text and parameters in turn. One block, near
@@ -114,6 +115,8 @@ struct route_plan {
 
 /* target.c: fills in what x_target() needs. E_NOMEM */
 int target_compile(struct arena *, struct route_plan *, const struct stage *, enum api_type, const struct route_trie *);
+
+_Static_assert(sizeof(struct route_plan) == 2 * CACHE_LINE && offsetof(struct route_plan, integration) <= CACHE_LINE, "the first line is all that requests read");
 
 struct deployment_plan {
     const struct deployment *d;

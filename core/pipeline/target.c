@@ -46,7 +46,7 @@ static int pack(struct arena *a, const struct target_part *v, unsigned n, const 
 
     for (unsigned i = 0; i < n; i++)
         bytes += v[i].n;
-    struct target *t = arena_alloc(a, sizeof(*t) + n * sizeof(*v) + bytes);
+    struct target *t = arena_lines(a, sizeof(*t) + n * sizeof(*v) + bytes);
     if (!t)
         return E_NOMEM;
     char *at = (char *)&t->v[n];

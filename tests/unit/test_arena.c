@@ -54,6 +54,35 @@ static void large_blocks_leave_the_current_one(void **state)
     arena_fini(&a);
 }
 
+static void lines_begin_where_cache_lines_do(void **state)
+{
+    (void)state;
+    struct arena a;
+    arena_init(&a, NULL);
+    unsigned char *seen[400];
+    for (unsigned i = 0; i < ARRAY_LEN(seen); i++) {
+        size_t n = i % 100 == 7 ? 20000 + i : i; /* blocks end, and some are too large for one */
+        assert_non_null(arena_bytes(&a, i % 61));
+        seen[i] = arena_lines(&a, n);
+        assert_non_null(seen[i]);
+        assert_int_equal((uintptr_t)seen[i] % CACHE_LINE, 0);
+        for (size_t k = 0; k < n; k++)
+            assert_int_equal(seen[i][k], 0);
+        memset(seen[i], (int)(i % 251) + 1, n);
+    }
+    for (unsigned i = 0; i < ARRAY_LEN(seen); i++)
+        for (unsigned k = 0; k < i; k++)
+            assert_int_equal(seen[i][k], i % 251 + 1);
+    assert_null(arena_lines(&a, SIZE_MAX));
+    assert_null(arena_lines(&a, SIZE_MAX - CACHE_LINE + 1));
+    arena_fini(&a);
+    arena_init(&a, NULL);
+    a.limit = 4096;
+    assert_non_null(arena_lines(&a, 64));
+    assert_null(arena_lines(&a, 8192));
+    arena_fini(&a);
+}
+
 static void cache_recycles(void **state)
 {
     (void)state;
@@ -157,6 +186,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(alignment_and_contents),
         cmocka_unit_test(large_blocks_leave_the_current_one),
+        cmocka_unit_test(lines_begin_where_cache_lines_do),
         cmocka_unit_test(cache_recycles),
         cmocka_unit_test(limit_is_kept),
         cmocka_unit_test(strings),
