@@ -71,17 +71,6 @@ const struct node *doc_deref(struct doc *doc, const struct node *n)
     return NULL;
 }
 
-bool doc_is_operation(str key)
-{
-    static const char *const words[] = {"get",     "put",  "post",  "delete",
-                                        "options", "head", "patch", ANY_METHOD};
-
-    for (unsigned i = 0; i < ARRAY_LEN(words); i++)
-        if (str_eqz(key, words[i]))
-            return true;
-    return false;
-}
-
 static enum http_method method_of(str key)
 {
     static const struct {
@@ -94,6 +83,11 @@ static enum http_method method_of(str key)
         if (str_eqz(key, all[i].key))
             return all[i].m;
     return M_OTHER;
+}
+
+bool doc_is_operation(str key)
+{
+    return method_of(key) != M_OTHER;
 }
 
 /* isDefaultRoute belongs to the any-method of /$default of an HTTP API, and is what makes it one.
@@ -138,6 +132,30 @@ static void read_method(struct doc *doc, struct api_resource *res, const struct 
     load_api_plugins(doc->ld, node_getz(op, "x-sallyport-plugins"), &m->plugins, &m->plugin_count);
 }
 
+/* The any-method first, the others as enum http_method has them: a resource's methods stand in this order, whatever the document's is. */
+static void read_methods(struct doc *doc, struct api_resource *res, const struct node *item)
+{
+    const struct node *of[M_ANY + 1] = {0}, *keys[M_ANY + 1] = {0};
+
+    for (uint32_t i = 0; i < item->count; i++) {
+        const struct node *key = item->keys[i];
+
+        if (doc_is_operation(key->text)) {
+            of[method_of(key->text)] = item->items[i];
+            keys[method_of(key->text)] = key;
+        } else if (str_eqz(key->text, "trace")) {
+            doc_key_error(doc, key, item->items[i],
+                          "get, put, post, delete, options, head, patch or " ANY_METHOD,
+                          "the method TRACE is not supported");
+        }
+    }
+    if (of[M_ANY])
+        read_method(doc, res, keys[M_ANY], of[M_ANY]);
+    for (unsigned m = 1; m <= M_PUT; m++)
+        if (of[m])
+            read_method(doc, res, keys[m], of[m]);
+}
+
 static bool is_default_path(const struct doc *doc, str path)
 {
     return doc->api->type == API_HTTP && (str_eqz(path, "/$default") || str_eqz(path, "$default"));
@@ -167,14 +185,7 @@ static void read_resource(struct doc *doc, const struct node *key, const struct 
                    "there are keys beside `$ref`");
     load_api_plugins(doc->ld, node_getz(item, "x-sallyport-plugins"), &res->plugins,
                      &res->plugin_count);
-    for (uint32_t i = 0; i < item->count; i++) {
-        if (doc_is_operation(item->keys[i]->text))
-            read_method(doc, res, item->keys[i], item->items[i]);
-        else if (str_eqz(item->keys[i]->text, "trace"))
-            doc_key_error(doc, item->keys[i], item->items[i],
-                          "get, put, post, delete, options, head, patch or " ANY_METHOD,
-                          "the method TRACE is not supported");
-    }
+    read_methods(doc, res, item);
 }
 
 /* How many operations at most, so that methods keep their addresses while they are read. */

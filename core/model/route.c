@@ -6,6 +6,11 @@
 #include "model/openapi.h"
 #include "model/trie.h"
 
+struct draft { /* of an edge */
+    uint32_t parent, child; /* child 0: empty */
+    str text;
+};
+
 struct builder {
     struct deployment *dep;
     struct route_trie *t;
@@ -13,6 +18,10 @@ struct builder {
     struct node_tree *tree;
     struct diag *diag;
     struct arena *arena;
+    struct trie_node *nodes;
+    struct draft *edges; /* of all nodes */
+    struct trie_leaf *leaves;
+    uint32_t node_count, edge_mask, leaf_count, name_count;
     str *vars;         /* per node: the variable below it as written, "{id}"; REST allows one */
     uint32_t *parents; /* per node */
     bool *by_param;    /* per node: it is its parent's {x} */
@@ -29,35 +38,36 @@ static void complain(struct builder *b, const struct api_resource *res, str what
 
 static uint32_t node_add(struct builder *b, uint32_t parent, bool by_param)
 {
-    uint32_t n = b->t->node_count++;
+    uint32_t n = b->node_count++;
 
     b->parents[n] = parent;
     b->by_param[n] = by_param;
     return n;
 }
 
+static void count_literal(struct trie_node *n, uint32_t child, str seg)
+{
+    bool only = n->literal == 0 && seg.n && seg.n <= sizeof(n->only_text);
+
+    n->literal = only ? (uint8_t)seg.n : TRIE_MANY;
+    if (!only)
+        return;
+    n->only = child;
+    memcpy(n->only_text, seg.p, seg.n);
+}
+
 static uint32_t literal_child(struct builder *b, uint32_t at, str seg)
 {
-    struct route_trie *t = b->t;
-    uint32_t i = trie_edge_at(t, at, trie_seg_hash(seg));
+    uint32_t i = trie_edge_at(b->edge_mask, at, trie_seg_hash(seg));
 
-    for (; t->edges[i].child; i = (i + 1) & t->edge_mask)
-        if (t->edges[i].parent == at &&
-            str_eq(str_n(trie_edge_text(t, &t->edges[i]), t->edges[i].len), seg))
-            return t->edges[i].child;
-    struct trie_edge *e = &t->edges[i];
-    *e = (struct trie_edge){at, node_add(b, at, false), (uint32_t)seg.n, {{0}}};
-    if (seg.n <= sizeof(e->u.text)) {
-        memcpy(e->u.text, seg.p, seg.n);
-    } else {
-        e->u.off = t->pool_used;
-        memcpy(t->pool + t->pool_used, seg.p, seg.n);
-        t->pool_used += (uint32_t)seg.n;
-    }
-    t->nodes[at].literals = 1;
-    if (seg.n > t->longest)
-        t->longest = (uint32_t)seg.n;
-    return e->child;
+    for (; b->edges[i].child; i = (i + 1) & b->edge_mask)
+        if (b->edges[i].parent == at && str_eq(b->edges[i].text, seg))
+            return b->edges[i].child;
+    b->edges[i] = (struct draft){at, node_add(b, at, false), seg};
+    count_literal(&b->nodes[at], b->edges[i].child, seg);
+    if (seg.n > b->t->longest)
+        b->t->longest = (uint32_t)seg.n;
+    return b->edges[i].child;
 }
 
 /* REST: one variable below a resource, and everybody calls it the same. */
@@ -76,43 +86,84 @@ static bool sibling_ok(struct builder *b, const struct api_resource *res, uint32
     return false;
 }
 
-/* The first of a node's two leaves lies in the node. */
-static struct trie_leaf *leaf_of(struct builder *b, struct trie_node *n, bool greedy)
+/* The resource's methods, where they stand side by side. */
+static unsigned run_of(const struct builder *b, const struct api_resource *res, uint32_t *first)
 {
-    uint32_t *slot = greedy ? &n->greedy : &n->leaf, other = greedy ? n->leaf : n->greedy;
+    const struct api_method *at = NULL;
+    unsigned mask = 0;
 
-    if (!*slot)
-        *slot = other == TRIE_HERE ? ++b->t->leaf_count : TRIE_HERE;
-    return *slot == TRIE_HERE ? &n->here : &b->t->leaves[*slot - 1];
+    for (unsigned m = 0; m <= M_PUT; m++) {
+        const struct api_method *have = res->methods[m ? m : M_ANY];
+
+        if (!have)
+            continue;
+        if (at && have != at + 1)
+            return 0;
+        if (!at)
+            *first = (uint32_t)(have - b->dep->methods);
+        at = have;
+        mask |= 1u << m;
+    }
+    return mask;
 }
 
-static void leaf_fill(struct builder *b, const struct api_resource *res, uint32_t at, bool greedy)
+/* What ends there becomes a leaf, so that others can join. */
+static struct trie_leaf *leaf_of(struct builder *b, struct trie_node *n, enum trie_end e)
 {
-    struct trie_leaf *leaf = leaf_of(b, &b->t->nodes[at], greedy);
+    unsigned mask = n->mask[e];
+    uint32_t next = n->end[e];
+
+    if (!mask && n->end[e])
+        return &b->leaves[n->end[e] - 1];
+    struct trie_leaf *l = &b->leaves[b->leaf_count++];
+    n->end[e] = b->leaf_count;
+    n->mask[e] = 0;
+    for (unsigned m = 0; m <= M_PUT; m++)
+        if (mask & 1u << m)
+            l->m[m] = ++next;
+    return l;
+}
+
+static void join(struct builder *b, const struct api_resource *res, struct trie_leaf *leaf)
+{
     const struct api_method *methods = b->dep->methods;
 
-    for (unsigned m = 1; m <= M_ANY; m++) {
-        uint32_t *to = &leaf->m[m == M_ANY ? M_OTHER : m];
+    for (unsigned m = 0; m <= M_PUT; m++) {
+        const struct api_method *own = res->methods[m ? m : M_ANY];
+        const struct api_method *other = leaf->m[m] ? &methods[leaf->m[m] - 1] : NULL;
 
-        if (!res->methods[m])
-            continue;
-        if (*to)
+        if (own && other)
             complain(b, res,
                      arena_printf(&b->diag->arena, "the route matches what '%.*s' matches, line %u",
-                                  STR_ARG(methods[*to - 1].resource->path),
-                                  methods[*to - 1].resource->node->line),
+                                  STR_ARG(other->resource->path), other->resource->node->line),
                      "each method once");
-        else
-            *to = (uint32_t)(res->methods[m] - methods) + 1;
-        b->t->nodes[at].methods |= m == M_ANY ? 0xfe : (uint8_t)(1u << m);
+        else if (own)
+            leaf->m[m] = (uint32_t)(own - methods) + 1;
     }
+}
+
+static void end_at(struct builder *b, const struct api_resource *res, uint32_t at, enum trie_end e)
+{
+    struct trie_node *n = &b->nodes[at];
+    uint32_t first = 0;
+    unsigned mask = run_of(b, res, &first);
+
+    if (mask && !n->mask[e] && !n->end[e]) {
+        n->end[e] = first;
+        n->mask[e] = (uint8_t)mask;
+    } else {
+        join(b, res, leaf_of(b, n, e));
+    }
+    for (unsigned m = 1; m <= M_PUT; m++)
+        if (res->methods[m] || res->methods[M_ANY])
+            n->methods |= (uint8_t)(1u << m);
 }
 
 static void names_add(struct builder *b, uint32_t resource, str name)
 {
     struct route_trie *t = b->t;
 
-    t->name_pool[t->name_count++] = name;
+    t->name_pool[b->name_count++] = name;
     t->names[resource].count++;
 }
 
@@ -123,7 +174,7 @@ static void insert(struct builder *b, uint32_t resource)
     uint32_t at = 0, depth = 0;
     bool greedy = false;
 
-    b->t->names[resource].first = b->t->name_count;
+    b->t->names[resource].first = b->name_count;
     if (rest.n == 1)
         rest.n = 0; /* "/" is the root itself */
     while (path_segment(&rest, &seg)) {
@@ -146,13 +197,13 @@ static void insert(struct builder *b, uint32_t resource)
         names_add(b, resource, name);
         if (greedy)
             break;
-        if (!b->t->nodes[at].param)
-            b->t->nodes[at].param = node_add(b, at, true);
-        at = b->t->nodes[at].param;
+        if (!b->nodes[at].param)
+            b->nodes[at].param = node_add(b, at, true);
+        at = b->nodes[at].param;
     }
     if (depth > b->t->depth)
         b->t->depth = depth;
-    leaf_fill(b, res, at, greedy);
+    end_at(b, res, at, greedy ? TRIE_GREEDY : TRIE_LEAF);
 }
 
 /* The most nodes that one request can visit: at each node the dearest literal child and, behind it,
@@ -161,7 +212,7 @@ static void check_steps(struct builder *b, uint64_t *steps)
 {
     struct route_trie *t = b->t;
 
-    for (uint32_t n = t->node_count; n-- > 0;) {
+    for (uint32_t n = b->node_count; n-- > 0;) {
         uint64_t own = 1 + steps[2 * n] + steps[2 * n + 1];
         uint64_t *up = &steps[2 * b->parents[n] + (b->by_param[n] ? 1 : 0)];
 
@@ -180,25 +231,23 @@ static void check_steps(struct builder *b, uint64_t *steps)
             own = UINT32_MAX;
         if (own > *up)
             *up = own;
-        t->nodes[b->parents[n]].methods |= t->nodes[n].methods;
+        b->nodes[b->parents[n]].methods |= b->nodes[n].methods;
     }
 }
 
-/* Upper bounds, so that nothing moves while the trie grows: segments, literal ones among them,
- * bytes of paths. */
+/* Upper bounds, so that nothing moves while the trie grows. */
 struct bounds {
-    uint32_t segments, literals, bytes;
+    uint32_t segments, literals;
 };
 
 static struct bounds measure(const struct deployment *dep)
 {
-    struct bounds n = {1, 1, 1};
+    struct bounds n = {1, 1};
 
     for (unsigned i = 0; i < dep->resource_count; i++) {
         str rest = dep->resources[i].path, seg;
         bool greedy;
 
-        n.bytes += (uint32_t)rest.n;
         while (path_segment(&rest, &seg)) {
             n.segments++;
             n.literals += !path_var(seg, &greedy).p;
@@ -207,33 +256,85 @@ static struct bounds measure(const struct deployment *dep)
     return n;
 }
 
+static uint32_t slots_for(uint32_t edges)
+{
+    uint32_t slots = 4;
+
+    while (slots < edges + edges / 2)
+        slots *= 2;
+    return slots;
+}
+
 static int allocate(struct builder *b)
 {
     struct bounds n = measure(b->dep);
-    size_t resources = b->dep->resource_count + 1, slots = 4;
+    size_t resources = b->dep->resource_count + 1, names = n.segments - n.literals + 1, slots = slots_for(n.literals);
     struct route_trie *t = b->t = arena_zalloc(b->arena, sizeof(*t));
 
     if (!t)
         return E_NOMEM;
-    while (slots < n.literals + n.literals / 2)
-        slots *= 2;
-    t->dep = b->dep;
-    t->edge_mask = (uint32_t)slots - 1;
-    t->nodes = arena_lines(b->arena, sizeof(*t->nodes) * (n.segments + 1));
-    t->edges = arena_lines(b->arena, sizeof(*t->edges) * slots);
-    t->pool = arena_zalloc(b->arena, n.bytes);
-    t->leaves = arena_zalloc(b->arena, sizeof(*t->leaves) * resources);
-    t->names = arena_zalloc(b->arena, sizeof(*t->names) * resources);
-    t->name_pool = arena_zalloc(b->arena, sizeof(*t->name_pool) * (n.segments + 1));
-    t->size = sizeof(*t) + (sizeof(*t->nodes) + sizeof(*t->name_pool)) * (n.segments + 1) +
-              sizeof(*t->edges) * slots + n.bytes +
-              (sizeof(*t->leaves) + sizeof(*t->names)) * resources;
+    b->edge_mask = (uint32_t)slots - 1;
+    b->nodes = calloc(n.segments + 1, sizeof(*b->nodes));
+    b->edges = calloc(slots, sizeof(*b->edges));
+    b->leaves = calloc(resources, sizeof(*b->leaves));
     b->vars = calloc(n.segments + 1, sizeof(*b->vars));
     b->parents = calloc(n.segments + 1, sizeof(*b->parents));
     b->by_param = calloc(n.segments + 1, sizeof(*b->by_param));
-    if (!t->nodes || !t->edges || !t->pool || !t->leaves || !t->names || !t->name_pool)
+    t->dep = b->dep;
+    t->names = arena_zalloc(b->arena, sizeof(*t->names) * resources);
+    t->name_pool = arena_zalloc(b->arena, sizeof(*t->name_pool) * names);
+    t->size = sizeof(*t) + sizeof(*t->name_pool) * names + sizeof(*t->names) * resources;
+    return b->nodes && b->edges && b->leaves && b->vars && b->parents && b->by_param && t->names && t->name_pool ? 0 : E_NOMEM;
+}
+
+/* Edges of nodes with many, and where their texts begin in the pool. */
+static void put_edge(struct route_trie *t, const struct draft *d, uint32_t *pool_used)
+{
+    uint32_t i = trie_edge_at(t->edge_mask, d->parent, trie_seg_hash(d->text));
+
+    while (t->edges[i].child)
+        i = (i + 1) & t->edge_mask;
+    struct trie_edge *e = &t->edges[i];
+    *e = (struct trie_edge){d->parent, d->child, (uint32_t)d->text.n, {{0}}};
+    if (d->text.n > sizeof(e->u.text)) {
+        e->u.off = *pool_used;
+        memcpy(t->pool + *pool_used, d->text.p, d->text.n);
+        *pool_used += (uint32_t)d->text.n;
+    } else if (d->text.n) {
+        memcpy(e->u.text, d->text.p, d->text.n);
+    }
+}
+
+/* As small as it can be, now that all is known. */
+static int settle(struct builder *b)
+{
+    struct route_trie *t = b->t;
+    uint32_t edges = 0, bytes = 0, slots, used = 0;
+
+    for (uint32_t i = 0; i <= b->edge_mask; i++) {
+        const struct draft *d = &b->edges[i];
+
+        if (!d->child || b->nodes[d->parent].literal != TRIE_MANY)
+            continue;
+        edges++;
+        bytes += d->text.n > sizeof(t->edges->u.text) ? (uint32_t)d->text.n : 0;
+    }
+    slots = slots_for(edges);
+    t->edge_mask = slots - 1;
+    t->nodes = arena_lines(b->arena, sizeof(*t->nodes) * b->node_count);
+    t->edges = arena_lines(b->arena, sizeof(*t->edges) * slots);
+    t->leaves = arena_lines(b->arena, sizeof(*t->leaves) * b->leaf_count);
+    t->pool = arena_bytes(b->arena, bytes);
+    t->size += sizeof(*t->nodes) * b->node_count + sizeof(*t->edges) * slots + sizeof(*t->leaves) * b->leaf_count + bytes;
+    if (!t->nodes || !t->edges || !t->leaves || !t->pool)
         return E_NOMEM;
-    return b->vars && b->parents && b->by_param ? 0 : E_NOMEM;
+    memcpy(t->nodes, b->nodes, sizeof(*t->nodes) * b->node_count);
+    memcpy(t->leaves, b->leaves, sizeof(*t->leaves) * b->leaf_count);
+    for (uint32_t i = 0; i <= b->edge_mask; i++)
+        if (b->edges[i].child && b->nodes[b->edges[i].parent].literal == TRIE_MANY)
+            put_edge(t, &b->edges[i], &used);
+    b->dep->routes = t;
+    return b->rc;
 }
 
 static int build(struct builder *b)
@@ -254,13 +355,12 @@ static int build(struct builder *b)
         else
             b->t->catch_all = res->methods[M_ANY];
     }
-    steps = calloc(2 * (size_t)b->t->node_count, sizeof(*steps));
+    steps = calloc(2 * (size_t)b->node_count, sizeof(*steps));
     if (!steps)
         return E_NOMEM;
     check_steps(b, steps);
     free(steps);
-    b->dep->routes = b->t;
-    return b->rc;
+    return settle(b);
 }
 
 int route_trie_build(struct deployment *dep, enum api_type type, struct node_tree *tree,
@@ -269,6 +369,9 @@ int route_trie_build(struct deployment *dep, enum api_type type, struct node_tre
     struct builder b = {.dep = dep, .type = type, .tree = tree, .diag = d, .arena = &tree->arena};
     int rc = build(&b);
 
+    free(b.nodes);
+    free(b.edges);
+    free(b.leaves);
     free(b.vars);
     free(b.parents);
     free(b.by_param);

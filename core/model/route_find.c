@@ -39,33 +39,55 @@ static void cut(struct walk *w)
     }
 }
 
-/* leaf: a node's, not 0. */
-static const struct api_method *pick(const struct walk *w, const struct trie_node *n, uint32_t leaf)
+static uint32_t in_leaf(const struct walk *w, const struct trie_leaf *l)
 {
-    const struct trie_leaf *l = leaf == TRIE_HERE ? &n->here : &w->t->leaves[leaf - 1];
     uint32_t found = 0;
 
+    if (!w->any)
+        return l->m[w->method] ? l->m[w->method] : l->m[M_OTHER];
+    for (unsigned m = 0; m < ARRAY_LEN(l->m) && !found; m++)
+        found = l->m[m];
+    return found;
+}
+
+static const struct api_method *pick(const struct walk *w, const struct trie_node *n, enum trie_end e)
+{
+    const struct api_method *methods = w->t->dep->methods;
+    unsigned mask = n->mask[e];
+
+    if (!n->end[e] && !mask)
+        return NULL;
+    if (!w->any && w->method == M_OTHER)
+        return NULL; /* ANY stands for the seven methods that AWS knows */
+    if (!mask) {
+        uint32_t found = in_leaf(w, &w->t->leaves[n->end[e] - 1]);
+        return found ? &methods[found - 1] : NULL;
+    }
     if (w->any)
-        for (unsigned m = 0; m < ARRAY_LEN(l->m) && !found; m++)
-            found = l->m[m];
-    else if (w->method != M_OTHER) /* ANY stands for the seven methods that AWS knows */
-        found = l->m[w->method] ? l->m[w->method] : l->m[M_OTHER];
-    return found ? &w->t->dep->methods[found - 1] : NULL;
+        return &methods[n->end[e]];
+    if (!(mask & 1u << w->method))
+        return mask & 1 ? &methods[n->end[e]] : NULL;
+    unsigned before = mask & ((1u << w->method) - 1);
+    return &methods[n->end[e] + (before ? (unsigned)__builtin_popcount(before) : 0)];
 }
 
 static uint32_t literal(const struct walk *w, uint32_t at, const struct seg *s)
 {
     const struct route_trie *t = w->t;
-    uint32_t i;
+    const struct trie_node *n = &t->nodes[at];
+    const char *text = w->path.p + s->off;
 
-    if (!t->nodes[at].literals || s->len > t->longest)
+    if (n->literal != TRIE_MANY)
+        return n->literal && n->literal == s->len && memcmp(n->only_text, text, s->len) == 0 ? n->only : 0;
+    if (s->len > t->longest)
         return 0;
-    for (i = trie_edge_at(t, at, s->hash); t->edges[i].child; i = (i + 1) & t->edge_mask) {
+    for (uint32_t i = trie_edge_at(t->edge_mask, at, s->hash); t->edges[i].child; i = (i + 1) & t->edge_mask) {
         const struct trie_edge *e = &t->edges[i];
 
-        if (e->parent == at && e->len == s->len &&
-            memcmp(trie_edge_text(t, e), w->path.p + s->off, s->len) == 0)
-            return e->child;
+        if (e->parent != at || e->len != s->len || memcmp(trie_edge_text(t, e), text, s->len) != 0)
+            continue;
+        __builtin_prefetch(&t->nodes[e->child] + 2); /* what mostly stands below it */
+        return e->child;
     }
     return 0;
 }
@@ -74,7 +96,7 @@ static uint32_t literal(const struct walk *w, uint32_t at, const struct seg *s)
 static const struct api_method *greedy(struct walk *w, const struct trie_node *n, const struct seg *s)
 {
     str rest = str_drop(w->path, s->off);
-    const struct api_method *m = pick(w, n, n->greedy);
+    const struct api_method *m = pick(w, n, TRIE_GREEDY);
     size_t i = 0;
 
     while (i < rest.n && rest.p[i] == '/')
@@ -97,7 +119,7 @@ static const struct api_method *walk(struct walk *w, uint32_t at, unsigned depth
     if (!w->any && !(n->methods & 1u << w->method))
         return NULL;
     if (depth == w->segs)
-        return n->leaf ? pick(w, n, n->leaf) : NULL;
+        return pick(w, n, TRIE_LEAF);
     s = &w->seg[depth];
     child = literal(w, at, s);
     if (child && (m = walk(w, child, depth + 1)) != NULL)
@@ -109,7 +131,7 @@ static const struct api_method *walk(struct walk *w, uint32_t at, unsigned depth
             return m;
         w->vals--;
     }
-    return w->greedy && n->greedy ? greedy(w, n, s) : NULL;
+    return w->greedy ? greedy(w, n, s) : NULL;
 }
 
 /* REST: slashes in front count as one, one at the end as none. */

@@ -147,16 +147,13 @@ static int compile_routes(struct compiler *c, struct stage_plan *sp, struct depl
     struct hook_ref unused = {0};
 
     dp->routes = arena_lines(&u->arena, (dp->d->method_count + 1) * sizeof(*dp->routes));
-    struct route_stats *stats = arena_lines(&u->arena, (dp->d->method_count + 1) * sizeof(*stats));
-    if (!dp->routes || !stats)
+    if (!dp->routes)
         return E_NOMEM;
     for (unsigned i = 0; i < dp->d->method_count; i++) {
         struct route_plan *r = &dp->routes[i];
         struct place pl = {s, dp->d, &dp->d->methods[i]};
 
         r->method = pl.method;
-        r->stage = sp;
-        r->stats = &stats[i];
         r->timeout_ms = (uint32_t)(pl.method->integration.timeout_ms ? pl.method->integration.timeout_ms : c->gw->timeouts.integration);
         if (plain_route(c, pl.method)) {
             if (!base)
@@ -208,10 +205,8 @@ static int compile_stage(struct compiler *c, struct stage_plan *sp, const struct
     sp->unit = c->u;
     sp->deployment_count = a->deployment_count;
     sp->deployments = arena_zalloc(&c->u->arena, a->deployment_count * sizeof(*sp->deployments));
-    sp->none.stats = arena_zalloc(&c->u->arena, sizeof(*sp->none.stats));
-    if (!sp->deployments || !sp->none.stats)
+    if (!sp->deployments)
         return E_NOMEM;
-    sp->none.stage = sp;
     sp->none.chains = chains_of(c, &pl, &unused);
     sp->m_latency = metric_series(c->p->metrics, c->p->m_latency, labels, 2);
     sp->m_integration = metric_series(c->p->metrics, c->p->m_integration, labels, 2);

@@ -120,7 +120,8 @@ struct exchange {
     struct arena *arena;
     struct unit *unit;   /* NULL: no API answers the host */
     const struct stage_plan *stage;
-    const struct route_plan *route; /* stage->none until a route matched */
+    struct route_plan *route; /* stage->none until a route matched */
+    uint32_t counter;         /* of its answers with 2xx, read with the route; 0: none yet */
     const struct deployment_plan *deployment;
     const struct chains *chains;
     struct entry_state *entries;

@@ -25,6 +25,8 @@ void metric_add(struct metrics *, unsigned loop_id, uint32_t series, double by);
 /* A counter's place, for what counts one by one on the hot path: it reads nothing but the cell. 0: not a counter's series. */
 uint32_t metric_counter(struct metrics *, uint32_t series);
 void metric_count(struct metrics *, unsigned loop_id, uint32_t counter); /* as metric_add() of 1 */
+/* The counter will count in a moment: brings its cell near. */
+void metric_soon(const struct metrics *, unsigned loop_id, uint32_t counter);
 void metric_set(struct metrics *, unsigned loop_id, uint32_t series, double value);
 void metric_observe(struct metrics *, unsigned loop_id, uint32_t series, double value);
 /* Counters that live elsewhere (http floor's stats, the log's): fn adds samples while text is written. Main thread. */

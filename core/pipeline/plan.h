@@ -76,47 +76,56 @@ struct chains {
     struct chains *next;
 };
 
-struct route_stats { /* metric_counter()s, made when first counted */
-    _Atomic uint32_t by_class[6];
-    uint32_t unused[2]; /* none lies across cache lines */
-};
-
-/* The path of an integration's URI where nothing but the path's parameters has to be put in: text and parameters in turn. One block, near
- * the plan: what a request of a rarely used route touches in memory costs more than what is done with it. */
+/* The path of an integration's URI where nothing but the path's parameters has to be put in: text and parameters in turn. The texts stand
+ * behind the parts, one after the other. */
 struct target_part {
-    const char *p; /* text */
-    uint32_t n;
+    uint32_t n;    /* bytes of text */
     int32_t param; /* of the path, by number; -1: text */
 };
 struct target {
-    unsigned count;
+    uint32_t count;
     struct target_part v[];
 };
 
-struct stage_plan;
+/* What a request of a rarely used route touches in memory costs more than what is done with it: a cache line for what every request reads
+ * and counts, one for what few ask for, one for the path sent upstream. */
 struct route_plan {
-    /* What every request reads comes first. */
     const struct chains *chains;
-    struct upstream *up;         /* core integrations; the unit's reference */
-    const struct target *target; /* NULL: x_target.c has to look at the integration itself */
-    struct route_stats *stats;
-    str authority;               /* Host sent upstream; empty: the client's */
-    uint32_t timeout_ms;         /* of the integration */
-    uint8_t kind;                /* enum integration_kind */
-    uint8_t method_id;           /* of method_name */
-    bool own_method;             /* method_name counts */
-    bool unchanged;              /* the path goes on as it is */
+    struct upstream *up;     /* core integrations; the unit's reference */
+    str authority;           /* Host sent upstream; empty: the client's */
+    uint32_t timeout_ms;     /* of the integration */
+    uint8_t kind;            /* enum integration_kind */
+    uint8_t method_id;       /* enum http_method, of the integration request */
+    bool own_method : 1;     /* that counts, not the client's */
+    bool unchanged : 1;      /* the path goes on as it is */
+    bool has_target : 1;     /* otherwise x_target.c has to look at the integration itself */
+    bool far_target : 1;     /* it has not fitted here */
+    _Atomic uint32_t counters[6]; /* requests by class of status, 0: aborted. metric_counter()s, made when first counted */
+
     struct hook_ref integration; /* integrations by a plugin: fn NULL otherwise */
     const struct api_method *method; /* NULL: no route matched */
-    const struct stage_plan *stage;
-    str method_name;             /* of the integration request */
+    str method_name;             /* of the integration request, where method_id says no more than M_OTHER */
     str prefix;                  /* in front of the integration URI's path: what a stage variable brought along */
+
+    union {
+        const struct target *far;
+        char room[CACHE_LINE];
+    } target;
 };
+_Static_assert(offsetof(struct route_plan, integration) == CACHE_LINE && offsetof(struct route_plan, target) == 2 * CACHE_LINE &&
+                   sizeof(struct route_plan) == 3 * CACHE_LINE,
+               "three cache lines");
+
+/* NULL: none was compiled. */
+static inline const struct target *route_target(const struct route_plan *r)
+{
+    if (!r->has_target)
+        return NULL;
+    return r->far_target ? r->target.far : (const struct target *)(const void *)r->target.room;
+}
 
 /* target.c: fills in what x_target() needs. E_NOMEM */
 int target_compile(struct arena *, struct route_plan *, const struct stage *, enum api_type, const struct route_trie *);
-
-_Static_assert(sizeof(struct route_plan) == 2 * CACHE_LINE && offsetof(struct route_plan, integration) <= CACHE_LINE, "the first line is all that requests read");
 
 struct deployment_plan {
     const struct deployment *d;

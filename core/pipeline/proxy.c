@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/shortage.h"
+#include "pipeline/metric.h"
 #include "pipeline/relief.h"
 
 static void attempt(struct exchange *x);
@@ -96,6 +97,7 @@ static void on_head(struct cli_call *c)
     proxy_forget(p);
     timer_cancel(&p->timer);
     x->t_int_head = loop_stamp_ns(x->loop);
+    metric_soon(x->pt->pipeline->metrics, x->loop->id, x->counter);
     x->int_status = c->res.status;
     x->ires = c->res;
     x->res = c->res;

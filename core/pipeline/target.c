@@ -2,6 +2,16 @@
 /* What a route's integration request needs, laid out while the conf is compiled. */
 #include "pipeline/plan.h"
 
+struct part {
+    const char *text;
+    struct target_part as;
+};
+
+static void fill_text(struct part *p, str text)
+{
+    *p = (struct part){text.p, {.n = (uint32_t)text.n, .param = -1}};
+}
+
 /* What stands for {name} in the URI. False: only the request tells. */
 static bool fill_param(const struct route_trie *t, const struct api_method *method, str name, struct target_part *p)
 {
@@ -22,50 +32,68 @@ static bool fill_param(const struct route_trie *t, const struct api_method *meth
 }
 
 static bool fill_part(const struct route_trie *t, const struct route_plan *r, const struct stage *s, const struct uri_part *u,
-                      struct target_part *p)
+                      struct part *p)
 {
     const struct stage_var *sv;
 
-    *p = (struct target_part){.param = -1};
     if (u->kind == URI_PATH_PARAM)
-        return fill_param(t, r->method, u->text, p);
+        return fill_param(t, r->method, u->text, &p->as);
     str text = u->text;
     if (u->kind != URI_TEXT) {
         sv = stage_var(s, u->text);
         text = sv ? sv->value : STR("");
     }
-    p->p = text.p;
-    p->n = (uint32_t)text.n;
+    fill_text(p, text);
     return str_chr(text, '?') == text.n;
 }
 
-/* Text behind the parts, in the same block. */
-static int pack(struct arena *a, const struct target_part *v, unsigned n, const struct target **out)
+static int pack(struct arena *a, struct route_plan *r, const struct part *v, unsigned n)
 {
-    size_t bytes = 0;
+    struct target *t = (struct target *)(void *)r->target.room;
+    size_t bytes = sizeof(*t) + n * sizeof(v[0].as);
 
     for (unsigned i = 0; i < n; i++)
-        bytes += v[i].n;
-    struct target *t = arena_lines(a, sizeof(*t) + n * sizeof(*v) + bytes);
-    if (!t)
-        return E_NOMEM;
+        bytes += v[i].as.n;
+    if (bytes > sizeof(r->target.room)) {
+        t = arena_lines(a, bytes);
+        if (!t)
+            return E_NOMEM;
+        r->target.far = t;
+        r->far_target = true;
+    }
     char *at = (char *)&t->v[n];
     t->count = n;
     for (unsigned i = 0; i < n; i++) {
-        t->v[i] = v[i];
-        if (v[i].n)
-            memcpy(at, v[i].p, v[i].n);
-        t->v[i].p = at;
-        at += v[i].n;
+        t->v[i] = v[i].as;
+        if (v[i].as.n)
+            memcpy(at, v[i].text, v[i].as.n);
+        at += v[i].as.n;
     }
-    *out = t;
+    r->has_target = true;
     return 0;
+}
+
+static int lay_out(struct arena *a, struct route_plan *r, const struct stage *s, const struct route_trie *t)
+{
+    const struct integration *in = &r->method->integration;
+    struct part *v = calloc(in->part_count + 1, sizeof(*v));
+    bool known = true;
+    unsigned n = 0;
+
+    if (!v)
+        return E_NOMEM;
+    if (r->prefix.n)
+        fill_text(&v[n++], r->prefix);
+    for (unsigned i = 0; i < in->part_count && known; i++)
+        known = fill_part(t, r, s, &in->parts[i], &v[n++]);
+    int rc = known ? pack(a, r, v, n) : 0;
+    free(v);
+    return rc;
 }
 
 int target_compile(struct arena *a, struct route_plan *r, const struct stage *s, enum api_type type, const struct route_trie *t)
 {
     const struct integration *in = &r->method->integration;
-    unsigned n = 0;
 
     r->kind = (uint8_t)in->kind;
     r->unchanged = in->kind == INT_UPSTREAM && !in->part_count;
@@ -81,13 +109,5 @@ int target_compile(struct arena *a, struct route_plan *r, const struct stage *s,
     for (unsigned i = 0; i < in->param_count; i++)
         if (in->params[i].to_place != P_PATH)
             return 0;
-    struct target_part *v = arena_alloc(a, (in->part_count + 1) * sizeof(*v));
-    if (!v)
-        return E_NOMEM;
-    if (r->prefix.n)
-        v[n++] = (struct target_part){.p = r->prefix.p, .n = (uint32_t)r->prefix.n, .param = -1};
-    for (unsigned i = 0; i < in->part_count; i++)
-        if (!fill_part(t, r, s, &in->parts[i], &v[n++]))
-            return 0;
-    return pack(a, v, n, &r->target);
+    return lay_out(a, r, s, t);
 }

@@ -8,8 +8,7 @@
 #include "pipeline/relief.h"
 
 static const struct chains no_chains;
-static struct route_stats no_stats;
-static const struct route_plan no_route = {.chains = &no_chains, .stats = &no_stats};
+static struct route_plan no_route = {.chains = &no_chains};
 
 /* A client may supply the request id as a UUID (semantics 0.2). */
 static bool is_uuid(str s)
@@ -80,7 +79,7 @@ static int adopt_unit(struct exchange *x, const struct site_match *m)
         return 0;
     x->stage = &u->stages[m->stage->index];
     x->deployment = x->stage->main;
-    x->route = &x->stage->none;
+    x->route = &u->stages[m->stage->index].none;
     x->chains = x->route->chains;
     x->entries = arena_zalloc(x->arena, (u->entries->n ? u->entries->n : 1) * sizeof(*x->entries));
     return x->entries ? 0 : E_NOMEM;

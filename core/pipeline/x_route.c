@@ -120,7 +120,8 @@ void x_match_route(struct exchange *x)
         return;
     }
     x->route = &x->deployment->routes[m.method - x->deployment->d->methods];
-    __builtin_prefetch(x->route->stats);
+    __builtin_prefetch(x->route->target.room);
+    x->counter = atomic_load_explicit(&x->route->counters[2], memory_order_relaxed);
     x->chains = x->route->chains;
     if (m.param_count) {
         x->params = arena_alloc(x->arena, m.param_count * sizeof(*x->params));

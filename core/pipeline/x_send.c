@@ -82,8 +82,8 @@ static void run_ends(struct exchange *x)
 
 static uint32_t counter_of(struct exchange *x, unsigned cls)
 {
-    const struct route_plan *r = x->route;
-    uint32_t s = atomic_load_explicit(&r->stats->by_class[cls], memory_order_relaxed);
+    struct route_plan *r = x->route;
+    uint32_t s = cls == 2 && x->counter ? x->counter : atomic_load_explicit(&r->counters[cls], memory_order_relaxed);
 
     if (s)
         return s;
@@ -93,7 +93,7 @@ static uint32_t counter_of(struct exchange *x, unsigned cls)
                     m ? m->resource->path : STR(""), str_z(classes[cls])};
 
     s = metric_counter(x->pt->pipeline->metrics, metric_series(x->pt->pipeline->metrics, x->pt->pipeline->m_requests, labels, ARRAY_LEN(labels)));
-    atomic_store_explicit(&r->stats->by_class[cls], s, memory_order_relaxed);
+    atomic_store_explicit(&r->counters[cls], s, memory_order_relaxed);
     return s;
 }
 

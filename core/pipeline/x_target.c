@@ -184,14 +184,16 @@ static int short_target(struct exchange *x, const struct target *t)
     for (unsigned i = 0; i < t->count; i++)
         size += t->v[i].param < 0 ? t->v[i].n : 3 * x->params[t->v[i].param].n;
     char *p = arena_bytes(x->arena, size), *at = p + 1;
+    const char *from = (const char *)&t->v[t->count];
     if (!p)
         return E_NOMEM;
     for (unsigned i = 0; i < t->count; i++) {
         if (t->v[i].param >= 0) {
             at = put_path(at, x->params[t->v[i].param]);
         } else {
-            memcpy(at, t->v[i].p, t->v[i].n);
+            memcpy(at, from, t->v[i].n);
             at += t->v[i].n;
+            from += t->v[i].n;
         }
     }
     if (at > p + 1 && p[1] == '/')
@@ -208,12 +210,13 @@ int x_target(struct exchange *x)
     const struct route_plan *r = x->route;
 
     if (r->own_method) {
-        x->req.method_name = r->method_name;
+        x->req.method_name = r->method_id != M_OTHER ? http_method_name((enum http_method)r->method_id) : r->method_name;
         x->req.method = r->method_id;
     }
     if (r->unchanged) {
         x->req.path = x->resource_path.n ? x->resource_path : STR("/");
         return 0;
     }
-    return r->target ? short_target(x, r->target) : http_target(x, &r->method->integration);
+    const struct target *t = route_target(r);
+    return t ? short_target(x, t) : http_target(x, &r->method->integration);
 }
