@@ -2,6 +2,8 @@
 /* Bump allocator on a chain of blocks; standard blocks are recycled through a per-thread cache. */
 #include "base/arena.h"
 
+#include <sys/mman.h>
+
 #include "base/mem.h"
 
 #if defined(__has_feature)
@@ -24,6 +26,9 @@
 #define ALIGN       16u
 #define BLOCK_FIRST 4096u   /* without a cache: blocks grow from this ... */
 #define BLOCK_LAST  262144u /* ... to this, by the bytes already held */
+/* What has grown so large is conf that requests look things up in, here and there: with small pages they would pay more for finding the
+ * page than for what is on it. */
+#define BLOCK_HUGE ((size_t)2 << 20)
 
 /* Header of a block; the bytes follow. */
 struct arena_block {
@@ -82,6 +87,14 @@ static void block_free(struct arena_cache *c, struct arena_block *b)
         free(b);
 }
 
+static void *huge_alloc(size_t size)
+{
+    void *p = aligned_alloc(BLOCK_HUGE, size);
+    if (p)
+        (void)madvise(p, size, MADV_HUGEPAGE);
+    return p;
+}
+
 /* A block of `size` bytes, header counted; NULL past the arena's limit or without memory. */
 static struct arena_block *block_new(struct arena *a, size_t size)
 {
@@ -94,7 +107,7 @@ static struct arena_block *block_new(struct arena *a, size_t size)
         c->free = b->next;
         c->count--;
     } else {
-        b = c ? mem_alloc(size) : malloc(size);
+        b = c ? mem_alloc(size) : size % BLOCK_HUGE == 0 ? huge_alloc(size) : malloc(size);
         if (!b)
             return NULL;
         b->size = size;
@@ -139,17 +152,29 @@ void arena_fini(struct arena *a)
     a->used = 0;
 }
 
-/* The current block has no room for n bytes. */
+/* The size of a block for n bytes that the current one has no room for. *keep: that one goes on being filled. */
+static size_t size_for(const struct arena *a, size_t n, bool *keep)
+{
+    size_t size = standard_size(a), own = n + sizeof(struct arena_block);
+    if (!a->cache && !a->limit && (a->used >= BLOCK_HUGE || n >= BLOCK_HUGE / 2)) {
+        size = (own + BLOCK_HUGE - 1) & ~(BLOCK_HUGE - 1);
+        *keep = a->blocks && size - own < (size_t)(a->end - a->at);
+        return size;
+    }
+    bool large = n > (size - sizeof(struct arena_block)) / 4;
+    *keep = large && a->blocks;
+    return large ? own : size;
+}
+
 static char *alloc_slow(struct arena *a, size_t n)
 {
-    size_t size = standard_size(a);
+    bool keep;
     if (n > SIZE_MAX / 2)
         return NULL;
-    bool large = n > (size - sizeof(struct arena_block)) / 4;
-    struct arena_block *b = block_new(a, large ? n + sizeof *b : size);
+    struct arena_block *b = block_new(a, size_for(a, n, &keep));
     if (!b)
         return NULL;
-    if (large && a->blocks) { /* the current block goes on being filled */
+    if (keep) {
         b->next = a->blocks->next;
         a->blocks->next = b;
     } else {

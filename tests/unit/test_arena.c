@@ -40,17 +40,43 @@ static void large_blocks_leave_the_current_one(void **state)
     struct arena a;
     arena_init(&a, NULL);
     char *first = arena_alloc(&a, 16);
-    char *large = arena_alloc(&a, 1 << 20);
+    char *large = arena_alloc(&a, 900000);
     char *second = arena_alloc(&a, 16);
     assert_non_null(large);
-    memset(large, 1, 1 << 20);
+    memset(large, 1, 900000);
     assert_ptr_equal(second, first + 16);
     arena_fini(&a);
-    large = arena_alloc(&a, 1 << 20); /* the first allocation may be a large one */
+    large = arena_alloc(&a, 900000); /* the first allocation may be a large one */
     assert_non_null(large);
     assert_non_null(arena_alloc(&a, 16));
     assert_null(arena_alloc(&a, SIZE_MAX));
     assert_null(arena_bytes(&a, SIZE_MAX - 8));
+    arena_fini(&a);
+}
+
+static void much_stands_in_huge_blocks(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {3 << 20, 100, 1 << 20, 5000, 700000, 1400000, 16, (2 << 20) - 16, (2 << 20) - 15, 200000};
+    unsigned char *seen[64];
+    struct arena a;
+    arena_init(&a, NULL);
+    for (unsigned i = 0; i < ARRAY_LEN(seen); i++) {
+        size_t n = sizes[i % ARRAY_LEN(sizes)];
+        seen[i] = arena_alloc(&a, n);
+        assert_non_null(seen[i]);
+        assert_int_equal((uintptr_t)seen[i] % 16, 0);
+        memset(seen[i], (int)i + 1, n);
+    }
+    for (unsigned i = 0; i < ARRAY_LEN(seen); i++)
+        for (size_t k = 0; k < sizes[i % ARRAY_LEN(sizes)]; k += 61)
+            assert_int_equal(seen[i][k], i + 1);
+    assert_int_equal(a.used % (2 << 20), 0);
+    size_t before = a.used;
+    for (unsigned i = 0; i < 60; i++) /* what is left of a block is used */
+        assert_non_null(arena_alloc(&a, 1000));
+    assert_true(a.used <= before + (2 << 20));
+    assert_null(arena_alloc(&a, SIZE_MAX / 2));
     arena_fini(&a);
 }
 
@@ -186,6 +212,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(alignment_and_contents),
         cmocka_unit_test(large_blocks_leave_the_current_one),
+        cmocka_unit_test(much_stands_in_huge_blocks),
         cmocka_unit_test(lines_begin_where_cache_lines_do),
         cmocka_unit_test(cache_recycles),
         cmocka_unit_test(limit_is_kept),
