@@ -28,8 +28,7 @@ void h1_cli_resume(struct h1_cli *c)
 static void done(struct h1_cli *c, bool eof)
 {
     struct cli_call *call = c->c.call;
-    const struct h1_meta *m = &c->head->meta;
-    bool keep = c->head->minor == 1 ? !m->close : m->keep_alive && !m->close;
+    bool keep = c->may_keep;
     if (!call->req_sent || c->out_dead || eof || h1_in_left(&c->in) || c->io.pending ||
         c->body.kind == H1_CLOSE)
         keep = false;
@@ -40,7 +39,6 @@ static void done(struct h1_cli *c, bool eof)
     if (keep) {
         c->state = H1_C_IDLE;
         c->served = true;
-        c->head = NULL;
         c->read_ms = loop_now_ms(c->loop);
         h1_cli_resume(c);
         cli_pool_idle(&c->c);
@@ -51,25 +49,10 @@ static void done(struct h1_cli *c, bool eof)
     call->ev->done(call);
 }
 
-static bool begin_head(struct h1_cli *c)
-{
-    struct cli_call *call = c->c.call;
-    if (!c->head) c->head = arena_alloc(call->arena, sizeof *c->head);
-    if (!c->head) {
-        h1_cli_fail(c, E_NOMEM, "no memory for the answer");
-        return false;
-    }
-    memset(&call->res.h, 0, sizeof call->res.h);
-    h1_head_response(c->head, call->arena, &call->res.h, c->conf->max_header);
-    c->res_begun = true;
-    return true;
-}
-
 /* 1xx: told and forgotten. */
-static bool informational(struct h1_cli *c)
+static bool informational(struct h1_cli *c, unsigned status)
 {
     struct cli_call *call = c->c.call;
-    unsigned status = c->head->status;
     if (status == 101) {
         h1_cli_fail(c, E_PROTO, "switched protocols without being asked");
         return false;
@@ -78,18 +61,18 @@ static bool informational(struct h1_cli *c)
         h1_cli_fail(c, E_PROTO, "too many informational answers");
         return false;
     }
-    c->res_begun = false;
     if (call->ev->info) call->ev->info(call, status);
     return c->c.call == call;
 }
 
 /* A whole head of n bytes. */
-static bool take_head(struct h1_cli *c, size_t n)
+static bool take_head(struct h1_cli *c, struct h1_head *head, size_t n)
 {
     struct cli_call *call = c->c.call;
-    if (c->head->status < 200) {
+    const struct h1_meta *m = &head->meta;
+    if (head->status < 200) {
         c->in.off += (uint32_t)n;
-        return informational(c);
+        return informational(c, head->status);
     }
     char *copy = arena_bytes(call->arena, n);
     if (!copy) {
@@ -97,9 +80,10 @@ static bool take_head(struct h1_cli *c, size_t n)
         return false;
     }
     memcpy(copy, h1_in_at(&c->in), n);
-    h1_head_move(c->head, copy);
+    h1_head_move(head, copy);
     c->in.off += (uint32_t)n;
-    enum h1_body_kind kind = h1_response_of(c->head, &call->res, c->head_method);
+    c->may_keep = head->minor == 1 ? !m->close : m->keep_alive && !m->close;
+    enum h1_body_kind kind = h1_response_of(head, &call->res, c->head_method);
     h1_body_init(&c->body, kind, kind == H1_LENGTH ? (uint64_t)call->res.content_length : 0, 0);
     c->body.text_max = c->conf->max_header;
     c->res_head = true;
@@ -111,10 +95,18 @@ static bool more_head(struct h1_cli *c)
 {
     struct cli_call *call = c->c.call;
     if (!call->t_first_ns) call->t_first_ns = loop_stamp_ns(c->loop);
-    if (!c->res_begun && !begin_head(c)) return false;
-    int64_t n = h1_head_feed(c->head, h1_in_at(&c->in), h1_in_left(&c->in));
-    if (n > 0) return take_head(c, (size_t)n);
-    if (n < 0) h1_cli_fail(c, n == E_LIMIT ? E_LIMIT : E_PROTO, c->head->why);
+    struct h1_head here, *head = c->head;
+    if (LIKELY(!head)) {
+        head = &here;
+        memset(&call->res.h, 0, sizeof call->res.h);
+        h1_head_response(head, call->arena, &call->res.h, c->conf->max_header);
+    }
+    c->head = NULL;
+    int64_t n = h1_head_feed(head, h1_in_at(&c->in), h1_in_left(&c->in));
+    if (n > 0) return take_head(c, head, (size_t)n);
+    if (n < 0) h1_cli_fail(c, n == E_LIMIT ? E_LIMIT : E_PROTO, head->why);
+    else if (!(c->head = head == &here ? h1_head_keep(head, call->arena) : head))
+        h1_cli_fail(c, E_NOMEM, "no memory for the answer");
     return false;
 }
 
@@ -187,7 +179,7 @@ void h1_cli_readable(struct ev_loop *ev, ev_io *io, int revents)
             break;
         }
         if (old) {
-            if (c->res_begun && !c->res_head) h1_head_move(c->head, h1_in_at(&c->in));
+            if (c->head) h1_head_move(c->head, h1_in_at(&c->in));
             buf_unref(old);
         }
         ssize_t n = stream_recv(&c->io, p, room);

@@ -25,14 +25,15 @@ struct h1_cli {
     bool req_ended;   /* all of the request is staged */
     bool was_full;    /* room() is due */
     bool head_method; /* the request's */
-    bool res_begun, res_head;
+    bool res_head;    /* the answer's head has come */
+    bool may_keep;    /* it lets the connection serve on */
     uint8_t infos;    /* 1xx answers of this call */
     int failed;       /* connect: -errno */
     struct stream io;
     ev_io rd, wr;
     struct timer timer;
     struct flusher flusher;
-    struct h1_head *head; /* in the call's arena */
+    struct h1_head *head; /* one that has not come whole yet, in the call's arena */
     struct h1_body body;
     struct h1_in in;
     struct bufq out;

@@ -323,7 +323,7 @@ void h1_cli_begin(struct cli_conn *conn, struct cli_call *call, const struct htt
     }
     c->req_ended = !req->has_body;
     c->head_method = req->method == M_HEAD;
-    c->was_full = c->res_begun = c->res_head = false;
+    c->was_full = c->res_head = false;
     c->infos = 0;
     c->head = NULL;
     c->trailers = NULL;

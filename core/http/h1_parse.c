@@ -89,6 +89,15 @@ void h1_head_response(struct h1_head *p, struct arena *a, struct hdrs *h, uint32
     p->max_headers = 1000;
 }
 
+struct h1_head *h1_head_keep(const struct h1_head *p, struct arena *a)
+{
+    struct h1_head *kept = arena_alloc(a, sizeof *kept);
+    if (!kept) return NULL;
+    *kept = *p;
+    kept->ll.data = kept;
+    return kept;
+}
+
 static const char *moved(const char *p, const char *from, const char *to)
 {
     return p ? to + (p - from) : NULL;

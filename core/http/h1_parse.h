@@ -26,7 +26,7 @@ struct h1_meta {
     str host;
 };
 
-/* One head being read. Not to be moved while in use. */
+/* One head being read. Mostly it comes at once and is done with in its reader's frame; only h1_head_keep() moves it. */
 struct h1_head {
     llhttp_t ll;
     struct arena *arena;
@@ -53,6 +53,8 @@ void h1_head_response(struct h1_head *, struct arena *, struct hdrs *, uint32_t 
  * call if the bytes seen are the same and the old place still exists. Above 0: complete, length of
  * the head. 0: more is needed. E_PROTO, E_LIMIT, E_NOMEM: see bad, why. */
 int64_t h1_head_feed(struct h1_head *, const char *base, size_t n);
+/* A copy in the arena, to go on with when more comes. NULL: out of memory. */
+struct h1_head *h1_head_keep(const struct h1_head *, struct arena *) MUST_USE;
 /* The head's bytes are at `to` now; views follow. */
 void h1_head_move(struct h1_head *, const char *to);
 

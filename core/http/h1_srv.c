@@ -58,33 +58,39 @@ static void refuse(struct h1_conn *c, unsigned status, const char *why)
     c->c.conf->events->bad(&x->st, &bad);
 }
 
+static void options(struct h1_xchg *x, const struct h1_head *head)
+{
+    x->minor = head->minor;
+    x->close = head->meta.close;
+    x->keep_alive = head->meta.keep_alive;
+}
+
 /* The head was refused: what is known of it is kept for the log. */
-static void refuse_head(struct h1_conn *c, unsigned status, const char *why)
+static void refuse_head(struct h1_conn *c, struct h1_head *head, unsigned status, const char *why)
 {
     struct h1_xchg *x = c->x;
     size_t n = h1_in_left(&c->in);
     char *copy = n ? arena_bytes(&x->arena, n) : NULL;
     if (copy) {
         memcpy(copy, h1_in_at(&c->in), n);
-        h1_head_move(&x->head, copy);
+        h1_head_move(head, copy);
     } else {
-        x->head.line_ok = false;
-        x->head.method = STR_NONE;
+        head->line_ok = false;
+        head->method = STR_NONE;
     }
-    x->head.bad = status;
-    (void)h1_request_of(&x->head, &x->st.req, c->c.conf->scheme);
-    if (!copy || !x->head.lines_ok) x->st.req.h.n = 0;
+    head->bad = status;
+    (void)h1_request_of(head, &x->st.req, c->c.conf->scheme);
+    if (!copy || !head->lines_ok) x->st.req.h.n = 0;
+    options(x, head);
     refuse(c, status, why);
 }
 
-static void begin_body(struct h1_conn *c)
+static void begin_body(struct h1_conn *c, bool chunked)
 {
     struct h1_xchg *x = c->x;
     const struct srv_conf *conf = c->c.conf;
     struct http_req *req = &x->st.req;
-    enum h1_body_kind kind = x->head.meta.chunked ? H1_CHUNKED
-                             : req->has_body      ? H1_LENGTH
-                                                  : H1_NONE;
+    enum h1_body_kind kind = chunked ? H1_CHUNKED : req->has_body ? H1_LENGTH : H1_NONE;
     h1_body_init(&x->body, kind, kind == H1_LENGTH ? (uint64_t)req->content_length : 0,
                  conf->max_body);
     x->body.text_max = conf->max_header;
@@ -100,7 +106,7 @@ static void no_memory(struct h1_conn *c)
 }
 
 /* The head is whole, n bytes of it. false: out of memory, the connection is closed. */
-static bool take_head(struct h1_conn *c, size_t n)
+static bool take_head(struct h1_conn *c, struct h1_head *head, size_t n)
 {
     struct h1_xchg *x = c->x;
     const struct srv_conf *conf = c->c.conf;
@@ -111,15 +117,16 @@ static bool take_head(struct h1_conn *c, size_t n)
         return false;
     }
     memcpy(copy, h1_in_at(&c->in), n); /* so that a waiting exchange holds no read block */
-    h1_head_move(&x->head, copy);
+    h1_head_move(head, copy);
     c->in.off += (uint32_t)n;
-    if (h1_request_of(&x->head, req, conf->scheme) != 0) {
-        refuse(c, x->head.bad, x->head.why);
+    options(x, head);
+    if (h1_request_of(head, req, conf->scheme) != 0) {
+        refuse(c, head->bad, head->why);
     } else if (conf->max_body && req->content_length > 0 &&
                (uint64_t)req->content_length > conf->max_body) {
         refuse(c, 413, "Content-Length above the limit");
     } else {
-        begin_body(c);
+        begin_body(c, head->meta.chunked);
         SRV_COUNT(c->c.th->stats.requests, 1);
         h1_srv_state(c, H1_S_LIVE);
         conf->events->head(&x->st);
@@ -130,7 +137,6 @@ static bool take_head(struct h1_conn *c, size_t n)
 /* IDLE with bytes at hand. false: wait for more. */
 static bool begin(struct h1_conn *c)
 {
-    const struct srv_conf *conf = c->c.conf;
     const char *p = h1_in_at(&c->in);
     size_t n = h1_in_left(&c->in);
     if (p[0] == '\r') { /* RFC 9112 2.2: an empty line before the request line */
@@ -147,8 +153,6 @@ static bool begin(struct h1_conn *c)
         return false;
     }
     x->st.t_first_ns = loop_stamp_ns(loop_of(c));
-    h1_head_request(&x->head, &x->arena, &x->st.req.h, conf->max_header, conf->max_url,
-                    conf->max_headers);
     c->mark_ms = loop_now_ms(loop_of(c));
     c->fresh = false;
     c->blank = 0;
@@ -159,10 +163,17 @@ static bool begin(struct h1_conn *c)
 static bool more_head(struct h1_conn *c)
 {
     struct h1_xchg *x = c->x;
-    int64_t n = h1_head_feed(&x->head, h1_in_at(&c->in), h1_in_left(&c->in));
-    if (n > 0) return take_head(c, (size_t)n);
-    if (n < 0) refuse_head(c, x->head.bad, x->head.why);
+    const struct srv_conf *conf = c->c.conf;
+    struct h1_head here, *head = x->head;
+    if (LIKELY(!head)) {
+        head = &here;
+        h1_head_request(head, &x->arena, &x->st.req.h, conf->max_header, conf->max_url, conf->max_headers);
+    }
+    int64_t n = h1_head_feed(head, h1_in_at(&c->in), h1_in_left(&c->in));
+    if (n > 0) return take_head(c, head, (size_t)n);
+    if (n < 0) refuse_head(c, head, head->bad, head->why);
     else if (c->eof) h1_srv_close(c);
+    else if (head == &here && !(x->head = h1_head_keep(head, &x->arena))) no_memory(c);
     return n < 0;
 }
 
@@ -280,7 +291,7 @@ void h1_srv_readable(struct ev_loop *ev, ev_io *io, int revents)
             break;
         }
         if (old) {
-            if (c->state == H1_S_HEAD) h1_head_move(&c->x->head, h1_in_at(&c->in));
+            if (c->state == H1_S_HEAD) h1_head_move(c->x->head, h1_in_at(&c->in));
             buf_unref(old);
         }
         ssize_t n = stream_recv(&c->io, p, room);
@@ -304,6 +315,7 @@ void h1_srv_read_timeout(struct h1_conn *c)
 {
     struct srv_stats *st = &c->c.th->stats;
     struct h1_xchg *x = c->x;
+    struct h1_head none;
     switch (c->state) {
     case H1_S_IDLE:
         if (c->io.opening) {
@@ -320,12 +332,12 @@ void h1_srv_read_timeout(struct h1_conn *c)
             no_memory(c);
             break;
         }
-        h1_head_request(&x->head, &x->arena, &x->st.req.h, 0, 0, 0);
         x->st.t_first_ns = loop_stamp_ns(loop_of(c));
         /* fallthrough */
     case H1_S_HEAD:
         SRV_COUNT(st->timeouts_header, 1);
-        refuse_head(c, 408, "request head not whole in time");
+        h1_head_request(&none, &x->arena, &x->st.req.h, 0, 0, 0);
+        refuse_head(c, x->head ? x->head : &none, 408, "request head not whole in time");
         break;
     case H1_S_LIVE:
         if (c->eof) { /* most likely it has closed altogether: what nobody waits for is not worth a call */

@@ -23,13 +23,15 @@ enum h1_state {
 struct h1_xchg {
     struct srv_stream st; /* first */
     struct arena arena;
-    struct h1_head head;
+    struct h1_head *head; /* one that has not come whole yet */
     struct h1_body body;
     struct bufq out; /* head, framing and body, staged */
     struct h1_chunker chunker;
     const struct hdrs *trailers;
     uint64_t out_left; /* of the declared length */
     uint8_t framing;   /* enum h1_framing of the answer */
+    uint8_t minor;     /* HTTP/1.minor of the request */
+    bool close, keep_alive; /* its connection options */
     bool no_body;      /* HEAD, 204, 304: body bytes are dropped */
     bool keep;         /* the connection serves on behind this */
     bool answered;     /* all of the answer is staged */

@@ -47,12 +47,11 @@ static void staged(struct srv_stream *st)
 static bool may_keep(struct srv_stream *st)
 {
     struct h1_xchg *x = xchg_of(st);
-    const struct h1_meta *m = &x->head.meta;
     if (x->bad || st->in_error || x->expect_due || st->conn->th->draining || st->last)
         return false;
     if (!st->in_end && x->discarding && x->body.kind == H1_LENGTH && x->body.left > DROP_MAX)
         return false;
-    return x->head.minor == 1 ? !m->close : m->keep_alive && !m->close;
+    return x->minor == 1 ? !x->close : x->keep_alive && !x->close;
 }
 
 static int informational(struct srv_stream *st, const struct http_res *res)
@@ -61,7 +60,7 @@ static int informational(struct srv_stream *st, const struct http_res *res)
     struct h1_answer w = {.framing = H1_F_NONE};
     str text;
     if (res->status == 101) return E_UNSUP;
-    if (x->head.minor == 0) return 0; /* RFC 9110 15.2: never to HTTP/1.0 */
+    if (x->minor == 0) return 0; /* RFC 9110 15.2: never to HTTP/1.0 */
     int rc = h1_write_response(st->arena, res, &w, &text);
     if (rc == 0) rc = stage(x, text);
     if (res->status == 100) x->expect_due = false;
@@ -89,7 +88,7 @@ static int choose_framing(struct srv_stream *st, const struct http_res *res, boo
         w->framing = H1_F_LENGTH;
         w->length = res->content_length;
     } else {
-        w->framing = x->head.minor == 1 ? H1_F_CHUNKED : H1_F_NONE;
+        w->framing = x->minor == 1 ? H1_F_CHUNKED : H1_F_NONE;
         if (w->framing == H1_F_NONE)
             x->keep = false; /* the end of the connection is the end of the body */
     }
@@ -111,7 +110,7 @@ static int send_head(struct srv_stream *st, const struct http_res *res, bool end
     if (rc != 0) return rc;
     w.date = loop_date(st->loop);
     if (!x->keep) w.connection = STR("close");
-    else if (x->head.minor == 0) w.connection = STR("keep-alive");
+    else if (x->minor == 0) w.connection = STR("keep-alive");
     rc = h1_write_response(st->arena, res, &w, &text);
     if (rc == 0) rc = stage(x, text);
     if (rc != 0) return rc;
@@ -256,7 +255,7 @@ static void finish(struct h1_conn *c)
     struct h1_body body = x->body;
     bool whole = x->st.in_end && !x->bad, broken = x->bad || x->st.in_error,
          keep = x->keep && !broken;
-    bool asked = x->head.meta.close || x->head.minor == 0; /* the client sends no more */
+    bool asked = x->close || x->minor == 0; /* the client sends no more */
     h1_srv_end(c, SRV_DONE);
     c->read_ms = loop_now_ms(c->c.th->loop);
     if (!keep) {

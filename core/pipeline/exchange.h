@@ -42,13 +42,18 @@ struct body_hook {
     uint64_t offset;
 };
 
+/* What only a body with hooks needs: few have any, and what an exchange touches in memory is much of its cost. */
+struct flow_hooks {
+    struct bufq cur;  /* the chunk that hook `at` was shown */
+    struct bufq gave; /* what it emitted instead */
+    struct body_hook v[];
+};
+
 /* Body bytes on their way through the body hooks of one side. */
 struct flow {
     struct bufq in;   /* come, not yet shown to a hook */
     struct bufq out;  /* through all hooks, not yet taken by the sink */
-    struct bufq cur;  /* the chunk that hook `at` was shown */
-    struct bufq gave; /* what it emitted instead */
-    struct body_hook *hooks;
+    struct flow_hooks *hooks; /* NULL: none */
     unsigned hook_count;
     unsigned at;      /* hook that is blocked */
     bool armed;       /* hooks were counted in */

@@ -60,7 +60,7 @@ static struct bufq *emit_queue(struct exchange *x, uint32_t side)
     if (x->cur_where == where) {
         if (f->at >= f->hook_count || (!f->running && !f->blocked))
             return NULL;
-        return f->hooks[f->at].h == x->cur && !(f->hooks[f->at].mode & SP_BODY_OBSERVE) ? &f->gave : NULL;
+        return f->hooks->v[f->at].h == x->cur && !(f->hooks->v[f->at].mode & SP_BODY_OBSERVE) ? &f->hooks->gave : NULL;
     }
     return side == SP_SIDE_RESPONSE && x->streaming_local && !f->in_end ? &f->in : NULL;
 }
@@ -104,7 +104,7 @@ static sp_status hb_emit(struct sp_exchange *sx, uint32_t side, const struct sp_
         return rc;
     if (q == &f->in)
         x->given += q->bytes - before;
-    if (q == &f->gave) {
+    if (f->hooks && q == &f->hooks->gave) {
         f->replaced = true;
         f->cut |= (flags & SP_CHUNK_END) != 0;
     } else if (flags & SP_CHUNK_END) {
@@ -121,7 +121,7 @@ static sp_status hb_hold(struct sp_exchange *sx, uint32_t side)
     CHECK_OBJ(x, EXCHANGE_MAGIC);
     if (side != SP_SIDE_REQUEST && side != SP_SIDE_RESPONSE)
         return SP_E_ARG;
-    if (emit_queue(x, side) != &f->gave)
+    if (!f->hooks || emit_queue(x, side) != &f->hooks->gave)
         return SP_E_PHASE;
     if (!x->cur_shadow)
         f->replaced = true;

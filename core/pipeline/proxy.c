@@ -40,6 +40,14 @@ static void fail_memory(struct exchange *x)
     fail(x, GW_INTEGRATION_UNREACHABLE, "out of memory");
 }
 
+static void wait_no_more(struct proxy *p)
+{
+    if (LIKELY(!p->spared))
+        return;
+    timer_cancel(&p->spare.backoff);
+    upstream_queue_leave(&p->spare.turn);
+}
+
 static void timed_out(struct loop *l, struct timer *t)
 {
     struct proxy *p = CONTAINER_OF(t, struct proxy, timer);
@@ -51,8 +59,7 @@ static void timed_out(struct loop *l, struct timer *t)
     }
     if (p->pick)
         upstream_pick_cancel(p->pick), p->pick = NULL;
-    timer_cancel(&p->backoff);
-    upstream_queue_leave(&p->turn);
+    wait_no_more(p);
     if (p->calling) {
         upstream_verdict(p->addr, false, "no answer in time");
         cli_cancel(&p->call);
@@ -65,20 +72,21 @@ static void timed_out(struct loop *l, struct timer *t)
 static void again(struct exchange *x, enum gw_type type, const char *why)
 {
     struct proxy *p = x->proxy;
+    struct proxy_spare *s = proxy_spare(p);
 
-    p->type = type;
-    p->why = why;
+    s->type = type;
+    s->why = why;
     release(p);
     uint64_t wait = proxy_wait(x);
     if (wait)
-        timer_set(x->loop, &p->backoff, wait);
+        timer_set(x->loop, &s->backoff, wait);
     else
         attempt(x);
 }
 
 static void waited(struct loop *l, struct timer *t)
 {
-    attempt(CONTAINER_OF(t, struct proxy, backoff)->x);
+    attempt(CONTAINER_OF(t, struct proxy, spare.backoff)->x);
     loop_done(l);
 }
 
@@ -248,7 +256,7 @@ static bool queued(struct exchange *x)
 {
     struct proxy *p = x->proxy;
 
-    if (x->attempt > 1 || !upstream_queue(p->up, x->loop, &p->turn, turn_came, x))
+    if (x->attempt > 1 || !upstream_queue(p->up, x->loop, &proxy_spare(p)->turn, turn_came, x))
         return false;
     x->attempt--;
     return true;
@@ -268,7 +276,7 @@ static void picked(void *arg, const struct upstream_picked *pk)
         shortage_note(SHORT_HEAP, SHORT_AT_REQUEST, loop_now_ms(x->loop));
     if (pk->status != 0) {
         if (x->attempt > 1) /* what the one before ended with says more */
-            fail(x, p->type, p->why);
+            fail(x, proxy_spare(p)->type, proxy_spare(p)->why);
         else
             fail(x, GW_INTEGRATION_UNREACHABLE, pk->reason ? pk->reason : "no target");
         return;
@@ -306,6 +314,17 @@ static void attempt(struct exchange *x)
     p->picking = false;
 }
 
+struct proxy_spare *proxy_spare(struct proxy *p)
+{
+    if (!p->spared) {
+        p->spare = (struct proxy_spare){.type = GW_INTERNAL};
+        timer_init(&p->spare.backoff, waited);
+        bufq_init(&p->spare.kept);
+        p->spared = true;
+    }
+    return &p->spare;
+}
+
 void proxy_start(struct exchange *x)
 {
     const struct route_plan *r = x->route;
@@ -313,18 +332,17 @@ void proxy_start(struct exchange *x)
 
     if (UNLIKELY(x->req.method == M_OPTIONS || x->req.method == M_OTHER) && x_last_hop(x))
         return;
-    p = arena_zalloc(x->arena, sizeof(*p));
+    p = arena_alloc(x->arena, sizeof(*p));
     if (!p) {
         x_fail_memory(x);
         return;
     }
+    memset(p, 0, offsetof(struct proxy, want.tried)); /* the rest few exchanges touch */
     p->x = x;
     p->up = x->up_set ? x->up_set : r->up;
     p->authority = x->up_set ? upstream_authority(x->up_set) : r->authority;
     x->upstream_id = upstream_id(p->up);
     timer_init(&p->timer, timed_out);
-    timer_init(&p->backoff, waited);
-    bufq_init(&p->kept);
     x->proxy = p;
     proxy_key(x);
     if (x->req_flow.hook_count && x->req.has_body && x->req_flow.edits)
@@ -340,8 +358,7 @@ void proxy_cancel(struct exchange *x)
     if (!p)
         return;
     timer_cancel(&p->timer);
-    timer_cancel(&p->backoff);
-    upstream_queue_leave(&p->turn);
+    wait_no_more(p);
     if (p->pick)
         upstream_pick_cancel(p->pick);
     p->pick = NULL;

@@ -5,16 +5,22 @@
 
 #include "pipeline/exchange.h"
 
+/* What only waiting and further attempts need. */
+struct proxy_spare {
+    struct timer backoff;      /* to the next attempt */
+    struct upstream_turn turn; /* in line for a full pool */
+    struct bufq kept;
+    enum gw_type type;         /* what the last attempt ended with, when another is tried */
+    const char *why;
+};
+
 struct proxy {
     struct exchange *x;
     struct upstream *up;
     str authority; /* Host to send; empty: the client's */
     struct upstream_pick *pick;
-    struct upstream_want want;
     struct up_addr *addr; /* of the call; upstream_ended is due */
     struct timer timer;   /* to the end of the answer's head */
-    struct timer backoff; /* to the next attempt */
-    struct upstream_turn turn; /* in line for a full pool */
     struct cli_call call;
     bool picking, calling; /* calling: call is between cli_start and done or fail */
     bool fresh;
@@ -22,10 +28,11 @@ struct proxy {
     bool idempotent;    /* the request as it was sent: ATTEMPT hooks may edit its method */
     bool keeping;       /* kept is all that was sent of the body */
     bool retrying;      /* this attempt was taken out of the budget */
-    struct bufq kept;
-    enum gw_type type;  /* what the last attempt ended with, when another is tried */
-    const char *why;
+    bool spared;        /* spare is in use */
+    struct upstream_want want; /* cleared without what was tried */
+    struct proxy_spare spare;  /* not cleared: by proxy_spare() only */
 };
+struct proxy_spare *proxy_spare(struct proxy *);
 
 /* proxy_retry.c */
 void proxy_key(struct exchange *); /* what a consistent hash goes by */

@@ -61,7 +61,8 @@ void proxy_key(struct exchange *x)
 void proxy_forget(struct proxy *p)
 {
     p->keeping = false;
-    bufq_clear(&p->kept);
+    if (p->spared)
+        bufq_clear(&p->spare.kept);
 }
 
 void proxy_keep(struct exchange *x, const struct bufq *q)
@@ -69,9 +70,10 @@ void proxy_keep(struct exchange *x, const struct bufq *q)
     struct proxy *p = x->proxy;
     if (!p->keeping || q->count == 0)
         return;
-    bool fits = p->kept.bytes + q->bytes <= KEEP_BYTES && p->kept.count + q->count <= KEEP_SLICES;
+    struct bufq *kept = &proxy_spare(p)->kept;
+    bool fits = kept->bytes + q->bytes <= KEEP_BYTES && kept->count + q->count <= KEEP_SLICES;
     for (uint32_t i = 0; fits && i < q->count; i++)
-        fits = bufq_push_ref(&p->kept, *bufq_at(q, i)) == 0;
+        fits = bufq_push_ref(kept, *bufq_at(q, i)) == 0;
     if (!fits)
         proxy_forget(p);
 }
@@ -79,13 +81,13 @@ void proxy_keep(struct exchange *x, const struct bufq *q)
 int proxy_replay(struct exchange *x)
 {
     struct proxy *p = x->proxy;
-    struct bufq again;
+    struct bufq again, *kept = &proxy_spare(p)->kept;
     int rc = 0;
-    if (!x->req.has_body || (p->kept.count == 0 && !p->end_sent))
+    if (!x->req.has_body || (kept->count == 0 && !p->end_sent))
         return 0;
     bufq_init(&again);
-    for (uint32_t i = 0; rc == 0 && i < p->kept.count; i++)
-        rc = bufq_push_ref(&again, *bufq_at(&p->kept, i));
+    for (uint32_t i = 0; rc == 0 && i < kept->count; i++)
+        rc = bufq_push_ref(&again, *bufq_at(kept, i));
     if (rc == 0 && p->end_sent && x->st->req.trailers.n)
         cli_trailers(&p->call, &x->st->req.trailers);
     if (rc == 0)

@@ -31,8 +31,8 @@ const struct cli_conf *upstream_conf(const struct upstream *);
 struct upstream_want {
     uint64_t key; /* balance: hash; 0: none, and round robin decides */
     unsigned tried_n;
-    const struct up_addr *tried[UPSTREAM_TRIED_MAX]; /* others go first */
-    bool other;                                      /* one of those tried will not do */
+    bool other;   /* one of those tried will not do */
+    const struct up_addr *tried[UPSTREAM_TRIED_MAX]; /* [tried_n]: others go first */
 };
 
 /* Traffic thread: a target's pool for one call. NULL: fn has run already (addresses are known, or known to be none); else it runs later, but

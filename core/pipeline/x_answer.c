@@ -7,7 +7,7 @@
 /* The chunk that a hook was given is its to read until it returns, also behind an answer of its own that may be made of it. */
 static void keep_shown(struct exchange *x, struct flow *f)
 {
-    struct bufq *const queues[] = {&f->in, &f->cur, &f->gave, &f->out};
+    struct bufq *const queues[] = {&f->in, f->hooks ? &f->hooks->cur : NULL, f->hooks ? &f->hooks->gave : NULL, &f->out};
 
     if (!x->shown) {
         x->shown = arena_alloc(x->arena, sizeof(*x->shown));
@@ -16,7 +16,7 @@ static void keep_shown(struct exchange *x, struct flow *f)
         bufq_init(x->shown);
     }
     for (unsigned i = 0; i < ARRAY_LEN(queues); i++)
-        if (bufq_move(x->shown, queues[i]) != 0)
+        if (queues[i] && bufq_move(x->shown, queues[i]) != 0)
             return;
 }
 

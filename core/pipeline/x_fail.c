@@ -27,7 +27,7 @@ static struct body_hook *body_hook_of(struct exchange *x, const struct hook_ref 
 {
     struct flow *f = where == W_REQ_BODY ? &x->req_flow : &x->res_flow;
 
-    return where != W_MAIN && f->at < f->hook_count && f->hooks[f->at].h == h ? &f->hooks[f->at] : NULL;
+    return where != W_MAIN && f->at < f->hook_count && f->hooks->v[f->at].h == h ? &f->hooks->v[f->at] : NULL;
 }
 
 bool x_allows(const struct exchange *x, const struct hook_ref *h, enum x_where where, unsigned point)
@@ -49,7 +49,7 @@ void x_pass_over(struct exchange *x, const struct hook_ref *h, enum x_where wher
         return;
     bh->finished = true; /* the body goes on as it came, and this hook sees no more of it */
     f->replaced = f->cut = false;
-    bufq_clear(&f->gave);
+    bufq_clear(&f->hooks->gave);
 }
 
 void x_fail(struct exchange *x, enum gw_type type, const char *why)

@@ -8,17 +8,28 @@ void flow_init(struct flow *f)
 {
     bufq_init(&f->in);
     bufq_init(&f->out);
-    bufq_init(&f->cur);
-    bufq_init(&f->gave);
 }
 
 void flow_clear(struct flow *f)
 {
     bufq_clear(&f->in);
     bufq_clear(&f->out);
-    bufq_clear(&f->cur);
-    bufq_clear(&f->gave);
+    if (f->hooks) {
+        bufq_clear(&f->hooks->cur);
+        bufq_clear(&f->hooks->gave);
+    }
     f->blocked = false;
+}
+
+static struct flow_hooks *hooks_new(struct arena *a, unsigned n)
+{
+    struct flow_hooks *h = arena_zalloc(a, sizeof(*h) + n * sizeof(h->v[0]));
+
+    if (h) {
+        bufq_init(&h->cur);
+        bufq_init(&h->gave);
+    }
+    return h;
 }
 
 int flow_arm(struct exchange *x, struct flow *f, enum x_where where)
@@ -35,11 +46,11 @@ int flow_arm(struct exchange *x, struct flow *f, enum x_where where)
         if (mode == SP_BODY_SKIP || (side == 1 && c->v[i].e->pos[x->api_type] >= x->stop_pos))
             continue; /* behind the entry that gave this answer nobody sees it */
         if (!f->hooks) {
-            f->hooks = arena_zalloc(x->arena, (c->n - i) * sizeof(*f->hooks));
+            f->hooks = hooks_new(x->arena, c->n - i);
             if (!f->hooks)
                 return E_NOMEM;
         }
-        f->hooks[f->hook_count++] = (struct body_hook){.h = &c->v[i], .mode = es->want[side]};
+        f->hooks->v[f->hook_count++] = (struct body_hook){.h = &c->v[i], .mode = es->want[side]};
         f->edits |= !(es->want[side] & SP_BODY_OBSERVE) && !c->v[i].e->shadow;
         if (mode == SP_BODY_BUFFER) {
             f->whole = true;
@@ -55,20 +66,22 @@ static sp_verdict show(struct exchange *x, struct flow *f, struct body_hook *bh,
 {
     struct sp_slice few[SLICES_ON_STACK], *v = few;
     struct sp_call call;
-    unsigned point = where == W_REQ_BODY ? SP_HP_REQUEST_BODY : SP_HP_RESPONSE_BODY, n = f->cur.count;
+    unsigned point = where == W_REQ_BODY ? SP_HP_REQUEST_BODY : SP_HP_RESPONSE_BODY;
+    const struct bufq *cur = &f->hooks->cur;
+    unsigned n = cur->count;
 
     if (n > SLICES_ON_STACK && !(v = malloc(n * sizeof(*v)))) {
         x_set_gateway_response(x, GW_INTERNAL, STR_NONE);
         return SP_ERROR;
     }
     for (unsigned i = 0; i < n; i++) {
-        const struct slice *s = bufq_at(&f->cur, i);
+        const struct slice *s = bufq_at(cur, i);
         v[i] = (struct sp_slice){(struct sp_buffer *)s->b, s->p, s->n};
     }
-    struct sp_chunk chunk = {.size = sizeof(chunk), .offset = bh->offset, .bytes = f->cur.bytes, .v = v, .nv = n,
+    struct sp_chunk chunk = {.size = sizeof(chunk), .offset = bh->offset, .bytes = cur->bytes, .v = v, .nv = n,
                              .v_stride = sizeof(*v)};
     chunk.flags = (f->at_end ? SP_CHUNK_END : 0u) | (f->whole && f->at_end && bh->offset == 0 ? SP_CHUNK_WHOLE : 0u);
-    bh->offset += f->cur.bytes;
+    bh->offset += cur->bytes;
     bh->finished |= f->at_end;
     f->replaced = false;
     x_call_init(x, bh->h, point, &call);
@@ -81,14 +94,14 @@ static sp_verdict show(struct exchange *x, struct flow *f, struct body_hook *bh,
     return verdict;
 }
 
-/* The hook is done with its chunk: what goes on stands in f->cur. */
+/* The hook is done with its chunk: what goes on stands in cur. */
 static bool pass_on(struct flow *f)
 {
     if (!f->replaced)
         return true;
-    f->hooks[f->at].edited = true;
-    bufq_clear(&f->cur);
-    if (bufq_move(&f->cur, &f->gave) != 0)
+    f->hooks->v[f->at].edited = true;
+    bufq_clear(&f->hooks->cur);
+    if (bufq_move(&f->hooks->cur, &f->hooks->gave) != 0)
         return false;
     f->replaced = false;
     if (f->cut)
@@ -115,13 +128,13 @@ static void verdict_ends(struct exchange *x, struct flow *f, const struct hook_r
     x_to_response(x, h->e->pos[x->api_type]);
 }
 
-/* Runs hooks from f->at on with the chunk in f->cur; false: blocked, or the exchange is ending. */
+/* Runs hooks from f->at on with the chunk in cur; false: blocked, or the exchange is ending. */
 static bool run_hooks(struct exchange *x, struct flow *f, enum x_where where)
 {
     for (; f->at < f->hook_count; f->at++) {
-        struct body_hook *bh = &f->hooks[f->at];
+        struct body_hook *bh = &f->hooks->v[f->at];
 
-        if ((f->cur.bytes == 0 && !f->at_end) || bh->finished)
+        if ((f->hooks->cur.bytes == 0 && !f->at_end) || bh->finished)
             continue;
         sp_verdict v = show(x, f, bh, where);
         if (x->ended || x->aborted)
@@ -139,7 +152,7 @@ static bool run_hooks(struct exchange *x, struct flow *f, enum x_where where)
             return false;
         }
     }
-    if (bufq_move(&f->out, &f->cur) != 0) {
+    if (f->hooks && bufq_move(&f->out, &f->hooks->cur) != 0) {
         x_abort_memory(x);
         return false;
     }
@@ -160,7 +173,7 @@ void flow_run(struct exchange *x, struct flow *f, enum x_where where)
             f->out_end = f->in_end;
             return;
         }
-        if (bufq_move(&f->cur, &f->in) != 0) {
+        if (bufq_move(&f->hooks->cur, &f->in) != 0) {
             x_abort_memory(x);
             return;
         }
@@ -175,13 +188,11 @@ void flow_run(struct exchange *x, struct flow *f, enum x_where where)
 
 void flow_resume(struct exchange *x, struct flow *f, enum x_where where, sp_verdict v)
 {
-    struct body_hook *bh = &f->hooks[f->at];
-
-    if (v == SP_PENDING || x->ended || x->aborted)
+    if (v == SP_PENDING || x->ended || x->aborted || !f->hooks)
         return;
     f->blocked = false;
     if (v != SP_NEXT) {
-        verdict_ends(x, f, bh->h, v);
+        verdict_ends(x, f, f->hooks->v[f->at].h, v);
         return;
     }
     if (!pass_on(f)) {

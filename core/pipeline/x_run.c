@@ -126,7 +126,7 @@ bool x_waits(const struct exchange *x, const struct hook_ref *h, enum x_where wh
 
     if (where == W_MAIN)
         return x->blocked && x->blocked_h == h;
-    return f->blocked && f->at < f->hook_count && f->hooks[f->at].h == h;
+    return f->blocked && f->at < f->hook_count && f->hooks->v[f->at].h == h;
 }
 
 sp_verdict x_call(struct exchange *x, const struct hook_ref *h, sp_fn fn, enum x_where where, struct sp_call *c)

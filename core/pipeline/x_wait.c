@@ -106,7 +106,7 @@ static void route_verdict(struct exchange *x, const struct hook_ref *h, enum x_w
     if (where == W_MAIN) {
         if (x->blocked && x->blocked_h == h)
             x_resume_main(x, v);
-    } else if (f->blocked && f->at < f->hook_count && f->hooks[f->at].h == h) {
+    } else if (f->blocked && f->at < f->hook_count && f->hooks->v[f->at].h == h) {
         flow_resume(x, f, where, v);
     }
 }

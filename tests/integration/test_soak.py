@@ -144,10 +144,15 @@ def told(gw, wrong):
     return [line for line in gw.log().splitlines() if line[10:19] in times and ("failed:" in line or "INTEGRATION_" in line)][:60]
 
 
-def pooled(gw):
-    """Connections to upstreams; not those of the document's, which stay for the 60 s that it cannot shorten."""
+def pooled(gw, document=False):
+    """Connections to upstreams; the document's are apart, for they stay for the 60 s that it cannot shorten."""
     return sum(float(line.split()[-1]) for line in gw.metrics().splitlines()
-               if line.startswith("sallyport_upstream_connections{") and 'upstream="http:' not in line)
+               if line.startswith("sallyport_upstream_connections{") and ('upstream="http:' in line) == document)
+
+
+def settled(gw, samples, at_start):
+    now = samples.take()
+    return now[2] <= at_start[2] and now[5] <= at_start[5] + pooled(gw, document=True)
 
 
 def report(gw, samples, at_start, results, reloads, lag, record_property):
@@ -176,7 +181,11 @@ def report(gw, samples, at_start, results, reloads, lag, record_property):
     except AssertionError as e:
         raise AssertionError("%s\n%s\n%s" % (e, "\n".join(x for x in gw.metrics().splitlines() if x.startswith("sallyport_upstream_connections")),
                                              subprocess.run(["ss", "-tnpOe"], stdout=subprocess.PIPE, text=True, check=False).stdout)) from e
-    wait_until(lambda: samples.take()[2] <= at_start[2] and samples.take()[5] <= at_start[5] + 2, 15, "descriptors as at the start")
+    try:
+        wait_until(lambda: settled(gw, samples, at_start), 15, "descriptors as at the start")
+    except AssertionError as e:
+        raise AssertionError("%s: %s, then %s\n%s" % (e, at_start, samples.take(), subprocess.run(
+            ["ls", "-l", "/proc/%d/fd" % gw.worker], stdout=subprocess.PIPE, text=True, check=False).stdout)) from e
     end = samples.take()
     record_property("figure", "idle again: worker %d KB, %d descriptors; master %d KB, %d descriptors" % (end[3], end[5], end[0], end[2]))
     if SECONDS >= 120 and not sanitized():

@@ -18,22 +18,28 @@ struct read {
 };
 
 /* The head, `cut` bytes at first and then `step` at a time, each time at another place of the
- * memory. */
+ * memory, and kept at another place, too. */
 static void feed(struct read *r, const char *p, size_t n, bool response, size_t cut, size_t step)
 {
+    struct h1_head here, *head = &here;
     memset(r, 0, sizeof *r);
     arena_init(&r->a, NULL);
-    if (response) h1_head_response(&r->head, &r->a, &r->res.h, 8192);
-    else h1_head_request(&r->head, &r->a, &r->req.h, 8192, 1000, 20);
+    if (response) h1_head_response(head, &r->a, &r->res.h, 8192);
+    else h1_head_request(head, &r->a, &r->req.h, 8192, 1000, 20);
     for (size_t have = cut < n ? cut : n;; have = n - have < step ? n : have + step) {
         char *copy = malloc(have);
         assert_non_null(copy);
         memcpy(copy, p, have);
-        r->n = h1_head_feed(&r->head, copy, have);
+        r->n = h1_head_feed(head, copy, have);
         free(r->text);
         r->text = copy;
         if (r->n != 0 || have == n) break;
+        struct h1_head *kept = h1_head_keep(head, &r->a);
+        assert_non_null(kept);
+        memset(head, 0xee, sizeof *head);
+        head = kept;
     }
+    r->head = *head;
     if (r->n > 0 && !response && h1_request_of(&r->head, &r->req, STR("http")) != 0) r->n = E_PROTO;
 }
 
