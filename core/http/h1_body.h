@@ -18,11 +18,13 @@ struct h1_in {
 static inline size_t h1_in_left(const struct h1_in *in) { return in->b ? in->b->len - in->off : 0; }
 static inline char *h1_in_at(const struct h1_in *in) { return in->b->data + in->off; }
 void h1_in_drop(struct h1_in *); /* gives the block back */
+#define H1_IN_FILLED 65536u /* what is worth a block of its own, however large the block is */
 /* Behind a read: a block with nothing unused in it goes back, for the next connection to read into while it is warm, unless it
  * is to be filled further. */
 static inline void h1_in_rest(struct h1_in *in, bool filling)
 {
-    if (in->b && in->off == in->b->len && (!filling || in->b->len > in->b->cap / 2)) h1_in_drop(in);
+    if (in->b && in->off == in->b->len && (!filling || in->b->len > in->b->cap / 2 || in->b->len >= H1_IN_FILLED))
+        h1_in_drop(in);
 }
 /* Room to read into. Unused bytes may move to another block: then *old is the one they came from,
  * which the caller gives back. `large` (may be NULL): for blocks of its size. E_NOMEM. */
