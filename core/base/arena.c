@@ -169,7 +169,7 @@ static size_t size_for(const struct arena *a, size_t n, bool *keep)
 static char *alloc_slow(struct arena *a, size_t n)
 {
     bool keep;
-    if (n > SIZE_MAX / 2)
+    if (n > SIZE_MAX / 4)
         return NULL;
     struct arena_block *b = block_new(a, size_for(a, n, &keep));
     if (!b)

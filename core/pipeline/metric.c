@@ -409,8 +409,9 @@ void metric_soon(const struct metrics *m, unsigned loop_id, uint32_t counter)
 {
     uint32_t cell = counter - 1;
     const struct metric_shard *shard = counter && loop_id < LOOP_MAX ? atomic_load_explicit(&m->shards[loop_id], memory_order_relaxed) : NULL;
-    if (shard)
-        __builtin_prefetch(atomic_load_explicit(&shard->chunks[cell / METRIC_CHUNK], memory_order_relaxed) + cell % METRIC_CHUNK, 1);
+    const _Atomic double *chunk = shard ? atomic_load_explicit(&shard->chunks[cell / METRIC_CHUNK], memory_order_relaxed) : NULL;
+    if (chunk)
+        __builtin_prefetch(chunk + cell % METRIC_CHUNK, 1);
 }
 
 void metric_set(struct metrics *m, unsigned loop_id, uint32_t series, double value)
