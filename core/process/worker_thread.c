@@ -16,6 +16,7 @@ struct task {
     struct each *each;
     struct wthread *thread;
     struct task *next; /* owed */
+    unsigned turn;     /* of the thread's loop, in which it was done */
 };
 struct each {
     struct worker *w;
@@ -42,21 +43,25 @@ static void report(struct wthread *t, struct mbox_msg *msg)
     mbox_post(&t->w->loop->mbox, msg);
 }
 
-static void report_owed(struct wthread *t)
+/* Tasks of earlier turns, or all. */
+static void report_owed(struct wthread *t, bool all)
 {
-    ev_check_stop(t->loop->ev, &t->settled);
-    while (t->owed) {
+    unsigned now = ev_iteration(t->loop->ev);
+    while (t->owed && (all || t->owed->turn != now)) {
         struct task *task = t->owed;
         t->owed = task->next;
+        if (!t->owed)
+            t->owed_end = &t->owed;
         report(t, &task->msg);
     }
-    t->owed_end = &t->owed;
+    if (!t->owed)
+        ev_check_stop(t->loop->ev, &t->settled);
 }
 
 static void on_settled(struct ev_loop *ev, ev_check *check, int revents)
 {
     (void)ev, (void)revents;
-    report_owed(check->data);
+    report_owed(check->data, false);
 }
 
 /* libev tells the kernel of a watcher that was stopped when it polls next; before that nobody may
@@ -67,10 +72,11 @@ static void on_task(struct loop *l, struct mbox_msg *msg)
     struct wthread *thread = t->thread;
     t->each->fn(thread, t->each->arg);
     t->next = NULL;
+    t->turn = ev_iteration(l->ev);
     *thread->owed_end = t;
     thread->owed_end = &t->next;
     if (atomic_load_explicit(&l->stop, memory_order_acquire)) { /* it polls no more */
-        report_owed(thread);
+        report_owed(thread, true);
         return;
     }
     ev_check_start(l->ev, &thread->settled);
