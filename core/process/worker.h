@@ -32,14 +32,13 @@ struct wlistener {
     struct list link;
     char text[ADDR_TEXT]; /* canonical */
     bool reuseport, is_new, stays;
-    unsigned nfds; /* 1, or one per thread */
-    int fds[LOOP_MAX];
+    unsigned nfds; /* sockets: 1, or one per thread */
+    int fds[LOOP_MAX]; /* one per thread, which closes it when it stops; of one socket, duplicates */
     bool bound[LOOP_MAX]; /* by us, not yet deposited */
     unsigned nsockets;    /* traffic threads */
     struct wsocket *sockets;
 };
 
-struct task;
 struct wthread {
     struct worker *w;
     unsigned id; /* of its loop: 1 .. */
@@ -54,8 +53,6 @@ struct wthread {
     bool draining, closed;
     uint64_t drain_from_ms, drain_until_ms, quiet_since_ms;
     struct mbox_msg drained; /* to the main thread, once */
-    ev_check settled;        /* behind a poll: */
-    struct task *owed, **owed_end; /* what the main thread hears of then */
 };
 
 struct apply;
@@ -114,7 +111,7 @@ int worker_listen_plan(struct worker *, const struct gateway *, struct diag *) M
 void worker_listen_cancel(struct worker *);
 void worker_listen_thread(struct wthread *, void *);
 void worker_gate_init(struct wthread *);
-void worker_socket_stop(struct wsocket *); /* its thread */
+void worker_socket_stop(struct wsocket *); /* its thread. And closes it */
 void worker_listen_commit(struct worker *);
 void worker_listen_close(struct worker *); /* all; the threads have let go of them */
 /* One socket from the deposits, or bound anew. -errno. */

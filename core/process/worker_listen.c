@@ -2,6 +2,7 @@
 /* The worker's listening sockets: from the master's deposits or bound anew, kept by address across
  * reloads. */
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -76,17 +77,22 @@ void worker_gate_init(struct wthread *t)
     timer_init(&t->gate, on_gate);
 }
 
+/* libev tells the kernel late of a watcher that was stopped, when something comes for it. So each thread polls a descriptor of its own, and
+ * closes it itself: nobody else's descriptor has its number meanwhile. */
 void worker_socket_stop(struct wsocket *s)
 {
+    int *fd = &s->owner->fds[s->thread->id - 1];
     listener_stop(&s->l);
     list_del(&s->gated);
     s->on = false;
+    close(*fd);
+    *fd = -1;
 }
 
 static void socket_start(struct wthread *t, struct wlistener *wl)
 {
     struct wsocket *s = &wl->sockets[t->id - 1];
-    listener_start(&s->l, t->loop, wl->fds[wl->nfds > 1 ? t->id - 1 : 0], on_accept, s);
+    listener_start(&s->l, t->loop, wl->fds[t->id - 1], on_accept, s);
     s->l.enter = enter;
     s->l.leave = leave;
     s->l.scarce = scarce;
@@ -145,7 +151,7 @@ int worker_bind(struct worker *w, const struct addr *a, str key, bool reuseport,
 
 static void listener_free(struct wlistener *wl)
 {
-    for (unsigned i = 0; i < wl->nfds; i++)
+    for (unsigned i = 0; i < ARRAY_LEN(wl->fds); i++)
         if (wl->fds[i] >= 0)
             close(wl->fds[i]);
     list_del(&wl->link);
@@ -179,6 +185,8 @@ static struct wlistener *listener_new(struct worker *w, const struct gw_listener
         free(wl);
         return NULL;
     }
+    for (unsigned i = 0; i < ARRAY_LEN(wl->fds); i++)
+        wl->fds[i] = -1;
     memcpy(wl->text, gl->text.p, gl->text.n);
     wl->reuseport = gl->reuseport && gl->addr.u.sa.sa_family != AF_UNIX;
     wl->nsockets = threads;
@@ -204,6 +212,11 @@ static int bind_all(struct worker *w, struct wlistener *wl, const struct gw_list
             return fd;
         wl->fds[wl->nfds++] = fd;
         probe = false; /* we are there ourselves */
+    }
+    for (unsigned i = want; i < w->thread_count; i++) {
+        wl->fds[i] = fcntl(wl->fds[0], F_DUPFD_CLOEXEC, 3);
+        if (wl->fds[i] < 0)
+            return -errno;
     }
     return 0;
 }

@@ -15,8 +15,6 @@ struct task {
     struct mbox_msg msg;
     struct each *each;
     struct wthread *thread;
-    struct task *next; /* owed */
-    unsigned turn;     /* of the thread's loop, in which it was done */
 };
 struct each {
     struct worker *w;
@@ -37,50 +35,13 @@ static void on_done(struct loop *l, struct mbox_msg *msg)
     free(e);
 }
 
-static void report(struct wthread *t, struct mbox_msg *msg)
-{
-    msg->fn = on_done;
-    mbox_post(&t->w->loop->mbox, msg);
-}
-
-/* Tasks of earlier turns, or all. */
-static void report_owed(struct wthread *t, bool all)
-{
-    unsigned now = ev_iteration(t->loop->ev);
-    while (t->owed && (all || t->owed->turn != now)) {
-        struct task *task = t->owed;
-        t->owed = task->next;
-        if (!t->owed)
-            t->owed_end = &t->owed;
-        report(t, &task->msg);
-    }
-    if (!t->owed)
-        ev_check_stop(t->loop->ev, &t->settled);
-}
-
-static void on_settled(struct ev_loop *ev, ev_check *check, int revents)
-{
-    (void)ev, (void)revents;
-    report_owed(check->data, false);
-}
-
-/* libev tells the kernel of a watcher that was stopped when it polls next; before that nobody may
- * close its descriptor. So the main thread hears of it behind the next poll. */
 static void on_task(struct loop *l, struct mbox_msg *msg)
 {
     struct task *t = CONTAINER_OF(msg, struct task, msg);
-    struct wthread *thread = t->thread;
-    t->each->fn(thread, t->each->arg);
-    t->next = NULL;
-    t->turn = ev_iteration(l->ev);
-    *thread->owed_end = t;
-    thread->owed_end = &t->next;
-    if (atomic_load_explicit(&l->stop, memory_order_acquire)) { /* it polls no more */
-        report_owed(thread, true);
-        return;
-    }
-    ev_check_start(l->ev, &thread->settled);
-    loop_wake(l); /* which is now */
+    (void)l;
+    t->each->fn(t->thread, t->each->arg);
+    msg->fn = on_done;
+    mbox_post(&t->each->w->loop->mbox, msg);
 }
 
 int worker_each(struct worker *w, void (*fn)(struct wthread *, void *),
@@ -134,9 +95,6 @@ int worker_threads_start(struct worker *w, unsigned n)
         t->w = w;
         t->id = i + 1;
         worker_gate_init(t);
-        ev_check_init(&t->settled, on_settled);
-        t->settled.data = t;
-        t->owed_end = &t->owed;
         int rc = start_one(t);
         if (rc == 0)
             continue;
