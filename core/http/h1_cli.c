@@ -36,6 +36,7 @@ static void done(struct h1_cli *c, bool eof)
     call->conn = NULL;
     c->c.call = NULL;
     h1_in_drop(&c->in);
+    c->in.want = 0; /* the next answer may be short; a long one does better with blocks that grow, too */
     if (keep) {
         c->state = H1_C_IDLE;
         c->served = true;
