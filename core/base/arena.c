@@ -211,13 +211,7 @@ void *arena_zalloc(struct arena *a, size_t n)
 
 void *arena_lines(struct arena *a, size_t n)
 {
-    size_t skip = -(uintptr_t)a->at & (CACHE_LINE - 1);
-    char *p;
-    if (a->at && skip < (size_t)(a->end - a->at) && n <= (size_t)(a->end - a->at) - skip) {
-        a->at += skip; /* no more than what aligning leaves unused anyway */
-        return arena_zalloc(a, n);
-    }
-    p = n < SIZE_MAX - CACHE_LINE ? arena_zalloc(a, n + CACHE_LINE - 1) : NULL;
+    char *p = n < SIZE_MAX - CACHE_LINE ? arena_zalloc(a, n + CACHE_LINE - ALIGN) : NULL;
     return p ? p + (-(uintptr_t)p & (CACHE_LINE - 1)) : NULL;
 }
 

@@ -70,7 +70,6 @@ static bool informational(struct h1_cli *c, unsigned status)
 static bool take_head(struct h1_cli *c, struct h1_head *head, size_t n)
 {
     struct cli_call *call = c->c.call;
-    const struct h1_meta *m = &head->meta;
     if (head->status < 200) {
         c->in.off += (uint32_t)n;
         return informational(c, head->status);
@@ -83,7 +82,7 @@ static bool take_head(struct h1_cli *c, struct h1_head *head, size_t n)
     memcpy(copy, h1_in_at(&c->in), n);
     h1_head_move(head, copy);
     c->in.off += (uint32_t)n;
-    c->may_keep = head->minor == 1 ? !m->close : m->keep_alive && !m->close;
+    c->may_keep = h1_persists(head);
     enum h1_body_kind kind = h1_response_of(head, &call->res, c->head_method);
     h1_body_init(&c->body, kind, kind == H1_LENGTH ? (uint64_t)call->res.content_length : 0, 0);
     c->body.text_max = c->conf->max_header;

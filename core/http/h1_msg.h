@@ -14,4 +14,10 @@ int h1_request_of(struct h1_head *, struct http_req *req, str scheme);
  * request. */
 enum h1_body_kind h1_response_of(const struct h1_head *, struct http_res *res, bool head_request);
 
+/* Its connection options let the connection serve on (RFC 9112 9.3). */
+static inline bool h1_persists(const struct h1_head *p)
+{
+    return !p->meta.close && (p->minor == 1 || p->meta.keep_alive);
+}
+
 #endif

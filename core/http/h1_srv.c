@@ -58,11 +58,12 @@ static void refuse(struct h1_conn *c, unsigned status, const char *why)
     c->c.conf->events->bad(&x->st, &bad);
 }
 
-static void options(struct h1_xchg *x, const struct h1_head *head)
+/* What is asked for later, when the head is gone. */
+static void take_options(struct h1_xchg *x, const struct h1_head *head)
 {
     x->minor = head->minor;
     x->close = head->meta.close;
-    x->keep_alive = head->meta.keep_alive;
+    x->persists = h1_persists(head);
 }
 
 /* The head was refused: what is known of it is kept for the log. */
@@ -81,7 +82,7 @@ static void refuse_head(struct h1_conn *c, struct h1_head *head, unsigned status
     head->bad = status;
     (void)h1_request_of(head, &x->st.req, c->c.conf->scheme);
     if (!copy || !head->lines_ok) x->st.req.h.n = 0;
-    options(x, head);
+    take_options(x, head);
     refuse(c, status, why);
 }
 
@@ -119,7 +120,7 @@ static bool take_head(struct h1_conn *c, struct h1_head *head, size_t n)
     memcpy(copy, h1_in_at(&c->in), n); /* so that a waiting exchange holds no read block */
     h1_head_move(head, copy);
     c->in.off += (uint32_t)n;
-    options(x, head);
+    take_options(x, head);
     if (h1_request_of(head, req, conf->scheme) != 0) {
         refuse(c, head->bad, head->why);
     } else if (conf->max_body && req->content_length > 0 &&

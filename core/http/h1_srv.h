@@ -31,7 +31,8 @@ struct h1_xchg {
     uint64_t out_left; /* of the declared length */
     uint8_t framing;   /* enum h1_framing of the answer */
     uint8_t minor;     /* HTTP/1.minor of the request */
-    bool close, keep_alive; /* its connection options */
+    bool close;        /* it says that it is the last one */
+    bool persists;     /* it lets the connection serve on */
     bool no_body;      /* HEAD, 204, 304: body bytes are dropped */
     bool keep;         /* the connection serves on behind this */
     bool answered;     /* all of the answer is staged */

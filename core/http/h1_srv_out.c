@@ -51,7 +51,7 @@ static bool may_keep(struct srv_stream *st)
         return false;
     if (!st->in_end && x->discarding && x->body.kind == H1_LENGTH && x->body.left > DROP_MAX)
         return false;
-    return x->minor == 1 ? !x->close : x->keep_alive && !x->close;
+    return x->persists;
 }
 
 static int informational(struct srv_stream *st, const struct http_res *res)

@@ -83,7 +83,7 @@ struct deployment {
     str doc_file;
     struct api_resource *resources;
     unsigned resource_count;
-    struct api_method *methods;
+    struct api_method *methods; /* a resource's side by side: the any-method, then as enum http_method has them */
     unsigned method_count;
     struct route_trie *routes;
     struct api_plugin *plugins; /* document level */
@@ -107,6 +107,7 @@ struct stage {
     unsigned index;
 };
 const struct stage_var *stage_var(const struct stage *, str name); /* NULL: there is none of that name, or no stage */
+str stage_var_value(const struct stage *, str name);               /* what it stands for in URIs; AWS: empty where there is none */
 
 struct host_mapping {
     const struct node *node;

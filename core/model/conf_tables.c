@@ -6,9 +6,6 @@
 
 #define KB     1024
 #define MB     (1024 * KB)
-#define SECOND 1000
-#define MINUTE (60 * SECOND)
-#define HOUR   (60 * MINUTE)
 
 #define LATER(k)                                                                                   \
     {                                                                                              \

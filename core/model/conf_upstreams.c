@@ -2,10 +2,8 @@
 /* How an upstream's targets are chosen, tried again and left out: option tables and their reading.
  */
 #include "model/load.h"
+#include "model/tables.h"
 
-#define SECOND 1000
-#define MINUTE (60 * SECOND)
-#define HOUR   (60 * MINUTE)
 
 static const struct {
     unsigned status, bit;

@@ -86,7 +86,7 @@ static bool sibling_ok(struct builder *b, const struct api_resource *res, uint32
     return false;
 }
 
-/* The resource's methods, where they stand side by side. */
+/* The resource's methods, which stand side by side. */
 static unsigned run_of(const struct builder *b, const struct api_resource *res, uint32_t *first)
 {
     const struct api_method *at = NULL;
@@ -98,7 +98,7 @@ static unsigned run_of(const struct builder *b, const struct api_resource *res, 
         if (!have)
             continue;
         if (at && have != at + 1)
-            return 0;
+            BUG("methods of a resource out of order");
         if (!at)
             *first = (uint32_t)(have - b->dep->methods);
         at = have;
@@ -148,15 +148,15 @@ static void end_at(struct builder *b, const struct api_resource *res, uint32_t a
     uint32_t first = 0;
     unsigned mask = run_of(b, res, &first);
 
-    if (mask && !n->mask[e] && !n->end[e]) {
+    if (!mask)
+        return;
+    if (!n->mask[e] && !n->end[e]) {
         n->end[e] = first;
         n->mask[e] = (uint8_t)mask;
     } else {
         join(b, res, leaf_of(b, n, e));
     }
-    for (unsigned m = 1; m <= M_PUT; m++)
-        if (res->methods[m] || res->methods[M_ANY])
-            n->methods |= (uint8_t)(1u << m);
+    n->methods |= mask & 1 ? 0xfe : (uint8_t)mask;
 }
 
 static void names_add(struct builder *b, uint32_t resource, str name)
@@ -287,7 +287,12 @@ static int allocate(struct builder *b)
     return b->nodes && b->edges && b->leaves && b->vars && b->parents && b->by_param && t->names && t->name_pool ? 0 : E_NOMEM;
 }
 
-/* Edges of nodes with many, and where their texts begin in the pool. */
+/* Does it go into the table? Only literal children stand in their parents. */
+static bool tabled(const struct builder *b, const struct draft *d)
+{
+    return d->child && b->nodes[d->parent].literal == TRIE_MANY;
+}
+
 static void put_edge(struct route_trie *t, const struct draft *d, uint32_t *pool_used)
 {
     uint32_t i = trie_edge_at(t->edge_mask, d->parent, trie_seg_hash(d->text));
@@ -314,7 +319,7 @@ static int settle(struct builder *b)
     for (uint32_t i = 0; i <= b->edge_mask; i++) {
         const struct draft *d = &b->edges[i];
 
-        if (!d->child || b->nodes[d->parent].literal != TRIE_MANY)
+        if (!tabled(b, d))
             continue;
         edges++;
         bytes += d->text.n > sizeof(t->edges->u.text) ? (uint32_t)d->text.n : 0;
@@ -331,7 +336,7 @@ static int settle(struct builder *b)
     memcpy(t->nodes, b->nodes, sizeof(*t->nodes) * b->node_count);
     memcpy(t->leaves, b->leaves, sizeof(*t->leaves) * b->leaf_count);
     for (uint32_t i = 0; i <= b->edge_mask; i++)
-        if (b->edges[i].child && b->nodes[b->edges[i].parent].literal == TRIE_MANY)
+        if (tabled(b, &b->edges[i]))
             put_edge(t, &b->edges[i], &used);
     b->dep->routes = t;
     return b->rc;

@@ -219,6 +219,13 @@ const struct stage_var *stage_var(const struct stage *s, str name)
     return NULL;
 }
 
+str stage_var_value(const struct stage *s, str name)
+{
+    const struct stage_var *v = stage_var(s, name);
+
+    return v ? v->value : STR("");
+}
+
 static void read_stage(struct load *ld, struct api *api, const struct node *key,
                        const struct node *n)
 {

@@ -5,6 +5,10 @@
 
 #include "model/schema.h"
 
+#define SECOND 1000 /* as S_DURATION has them, in milliseconds */
+#define MINUTE (60 * SECOND)
+#define HOUR   (60 * MINUTE)
+
 extern const struct schema conf_table[];   /* the main conf */
 extern const struct schema listen_table[]; /* an entry of listen: */
 extern const struct schema status_table[];

@@ -3,8 +3,6 @@
 #include "model/check.h"
 #include "model/tables.h"
 
-#define MINUTE 60000
-#define HOUR   (60 * MINUTE)
 
 static const char *const versions[] = {"1.2", "1.3", NULL};
 static const char *const verifies[] = {"required", "optional", NULL};

@@ -3,9 +3,6 @@
 #include "model/check.h"
 #include "model/tables.h"
 
-#define SECOND 1000
-#define MINUTE (60 * SECOND)
-#define HOUR   (60 * MINUTE)
 
 const struct schema upstream_timeouts_table[] = {
     {.key = "connect",

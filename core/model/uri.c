@@ -128,14 +128,6 @@ static bool authority_ok(str a)
     return host.n > 0 && host.n <= 253 && host.p[0] != '.' && host.p[0] != '-';
 }
 
-/* What a stage variable stands for; AWS: a missing one is empty. */
-static str var_value(const struct stage *st, str name)
-{
-    const struct stage_var *v = stage_var(st, name);
-
-    return v ? v->value : STR("");
-}
-
 static int resolve(const struct integration *in, const struct stage *st, struct arena *a,
                    str *scheme, str *authority, str *prefix)
 {
@@ -145,7 +137,7 @@ static int resolve(const struct integration *in, const struct stage *st, struct 
     for (unsigned i = 0; i < in->authority_part_count; i++) {
         const struct uri_part *p = &in->authority_parts[i];
 
-        all = arena_cat(a, 2, (str[]){all, p->kind == URI_TEXT ? p->text : var_value(st, p->text)});
+        all = arena_cat(a, 2, (str[]){all, p->kind == URI_TEXT ? p->text : stage_var_value(st, p->text)});
         if (!all.p)
             return E_NOMEM;
     }

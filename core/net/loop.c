@@ -186,10 +186,5 @@ void loop_stop(struct loop *l)
 {
     CHECK_OBJ(l, LOOP_MAGIC);
     atomic_store_explicit(&l->stop, true, memory_order_release);
-    loop_wake(l);
-}
-
-void loop_wake(struct loop *l)
-{
     ev_async_send(l->ev, &l->mbox.async);
 }

@@ -67,7 +67,6 @@ struct loop *loop_new(unsigned id, unsigned long read_block) MUST_USE;
 void loop_free(struct loop *);
 void loop_run(struct loop *);  /* until loop_stop */
 void loop_stop(struct loop *); /* any thread */
-void loop_wake(struct loop *); /* any thread: it goes round at once */
 /* One turn, for who has a loop of his own around it: handles what is due; wait: sleeps until something is. */
 void loop_turn(struct loop *, bool wait);
 /* Milliseconds, CLOCK_MONOTONIC, as of this turn of the loop (never a syscall on the hot path). */

@@ -347,19 +347,24 @@ static _Atomic double *make_cells(struct metrics *m, unsigned loop_id, uint32_t 
     return chunk + cell % METRIC_CHUNK;
 }
 
-/* The thread's cells of a series. NULL: memory is out; the sample is lost and counted. */
-static _Atomic double *cells(struct metrics *m, unsigned loop_id, uint32_t cell)
+/* NULL: nothing was counted near it yet. */
+static inline _Atomic double *cells_made(const struct metrics *m, unsigned loop_id, uint32_t cell)
 {
     if (UNLIKELY(loop_id >= LOOP_MAX))
         return NULL;
     struct metric_shard *shard = atomic_load_explicit(&m->shards[loop_id], memory_order_relaxed);
-    if (LIKELY(shard != NULL)) {
-        _Atomic double *chunk =
-            atomic_load_explicit(&shard->chunks[cell / METRIC_CHUNK], memory_order_relaxed);
-        if (LIKELY(chunk != NULL))
-            return chunk + cell % METRIC_CHUNK;
-    }
-    _Atomic double *at = make_cells(m, loop_id, cell);
+    _Atomic double *chunk =
+        LIKELY(shard != NULL) ? atomic_load_explicit(&shard->chunks[cell / METRIC_CHUNK], memory_order_relaxed) : NULL;
+    return LIKELY(chunk != NULL) ? chunk + cell % METRIC_CHUNK : NULL;
+}
+
+/* The thread's cells of a series. NULL: memory is out; the sample is lost and counted. */
+static _Atomic double *cells(struct metrics *m, unsigned loop_id, uint32_t cell)
+{
+    _Atomic double *at = cells_made(m, loop_id, cell);
+    if (LIKELY(at != NULL) || loop_id >= LOOP_MAX)
+        return at;
+    at = make_cells(m, loop_id, cell);
     if (!at)
         atomic_fetch_add_explicit(&m->lost, 1, memory_order_relaxed);
     return at;
@@ -407,11 +412,9 @@ void metric_count(struct metrics *m, unsigned loop_id, uint32_t counter)
 
 void metric_soon(const struct metrics *m, unsigned loop_id, uint32_t counter)
 {
-    uint32_t cell = counter - 1;
-    const struct metric_shard *shard = counter && loop_id < LOOP_MAX ? atomic_load_explicit(&m->shards[loop_id], memory_order_relaxed) : NULL;
-    const _Atomic double *chunk = shard ? atomic_load_explicit(&shard->chunks[cell / METRIC_CHUNK], memory_order_relaxed) : NULL;
-    if (chunk)
-        __builtin_prefetch(chunk + cell % METRIC_CHUNK, 1);
+    const _Atomic double *at = counter ? cells_made(m, loop_id, counter - 1) : NULL;
+    if (at)
+        __builtin_prefetch(at, 1);
 }
 
 void metric_set(struct metrics *m, unsigned loop_id, uint32_t series, double value)

@@ -34,15 +34,9 @@ static bool fill_param(const struct route_trie *t, const struct api_method *meth
 static bool fill_part(const struct route_trie *t, const struct route_plan *r, const struct stage *s, const struct uri_part *u,
                       struct part *p)
 {
-    const struct stage_var *sv;
-
     if (u->kind == URI_PATH_PARAM)
         return fill_param(t, r->method, u->text, &p->as);
-    str text = u->text;
-    if (u->kind != URI_TEXT) {
-        sv = stage_var(s, u->text);
-        text = sv ? sv->value : STR("");
-    }
+    str text = u->kind == URI_TEXT ? u->text : stage_var_value(s, u->text);
     fill_text(p, text);
     return str_chr(text, '?') == text.n;
 }

@@ -119,7 +119,7 @@ void x_match_route(struct exchange *x)
         no_route(x);
         return;
     }
-    x->route = &x->deployment->routes[m.method - x->deployment->d->methods];
+    x->route = &x->deployment->routes[m.method - x->deployment->d->methods]; /* its index, without a look at it */
     __builtin_prefetch(x->route->target.room);
     x->counter = atomic_load_explicit(&x->route->counters[2], memory_order_relaxed);
     x->chains = x->route->chains;

@@ -189,10 +189,8 @@ static void thread_begin(struct wthread *t, void *arg)
 
 static struct files share(const struct worker *w, const struct gateway *g)
 {
-    unsigned threads = w->thread_count, sockets = 1; /* the status listener's */
-    for (unsigned i = 0; i < g->listener_count; i++)
-        sockets += g->listeners[i].reuseport ? threads : 1;
-    return files_share(privilege_files(), threads, sockets);
+    unsigned threads = w->thread_count;
+    return files_share(privilege_files(), threads, 1 + g->listener_count * (threads ? threads : 1)); /* 1: the status listener's */
 }
 
 /* The first conf decides how many threads there are. */

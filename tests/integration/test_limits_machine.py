@@ -112,7 +112,7 @@ def test_idle_connections_make_room_for_new_ones(make):
 
 def test_health_checks_without_a_descriptor_say_nothing(make):
     back, other = make.backend(peer.ok), make.backend(peer.ok)
-    check = {"interval": "100ms", "timeout": "5s", "unhealthy": 1}
+    check = {"interval": "100ms", "timeout": "400ms", "unhealthy": 1}
     gw = make.gateway({"upstreams": [upstream("h", back, health=dict(check, type="http", path="/h"), pool={"idle": 0}),
                                      upstream("t", other, health=dict(check, type="tcp"), pool={"idle": 0})], "threads": 1},
                       [plain_api("a", "h", "h.test"), plain_api("b", "t", "t.test")])
@@ -121,7 +121,7 @@ def test_health_checks_without_a_descriptor_say_nothing(make):
         assert c.ask(host="t.test").status == 200
         wait_until(lambda: prom.parse(gw.metrics()).sum("sallyport_upstream_checks_total") >= 4, 10, "checks")
         leave(gw, 0)
-        time.sleep(0.6)
+        time.sleep(1.2)  # three times what a check may take
         leave(gw, None)
         for host in ("h.test", "t.test"):
             assert c.ask(host=host).status == 200

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import threading
 
 import pytest
@@ -12,7 +13,7 @@ import client
 import gateway
 from confgen import doc_api, operation, plain_api, upstream
 from gateway import free_port, rss_kb, sanitized
-from wire import request_bytes, response_bytes, wait_until
+from wire import Stream, request_bytes, response_bytes, wait_until
 
 
 class Load:
@@ -182,6 +183,36 @@ def test_listeners_change_by_their_addresses(make):
             got = second.ask()  # its connections are left alone
             assert got.status == 200
         assert first.ask().status == 200
+
+
+@pytest.mark.parametrize("kind", ["a socket per thread", "one socket", "unix"])
+def test_listeners_of_several_threads_come_and_go(make, kind):
+    back = make.backend(text("b"))
+    conf = {"threads": 3, "upstreams": [upstream("up", back, pool={"idle": 0})]}  # descriptors are counted
+    gw = make.gateway(conf, [plain_api("p", "up")])
+    own, port, path = {"address": "127.0.0.1:%d" % gw.port}, free_port(), os.path.join(gw.short, "more")
+    more = {"address": "unix:" + path} if kind == "unix" else {"address": "127.0.0.1:%d" % port, "reuseport": kind != "one socket"}
+
+    def reach():
+        with socket.socket(socket.AF_UNIX if kind == "unix" else socket.AF_INET) as s:
+            s.connect(path if kind == "unix" else ("127.0.0.1", port))
+            s.sendall(request_bytes(headers=[("Connection", "close")]))
+            return Stream(s).read_response_head().status
+
+    def descriptors():
+        return len(os.listdir("/proc/%d/fd" % gw.worker))
+    held = []
+    for _ in range(4):
+        gw.write(dict(conf, listen=[own, more]))
+        gw.reload()
+        assert [reach() for _ in range(6)] == [200] * 6
+        gw.write(dict(conf, listen=[own]))
+        gw.reload()
+        with pytest.raises(OSError):
+            reach()
+        assert gw.ask().status == 200
+        held.append(descriptors())
+    wait_until(lambda: descriptors() <= held[0], 5, "no descriptor more than after the first time: %s" % held)
 
 
 def test_a_taken_port_refuses_the_reload(make):

@@ -156,6 +156,62 @@ static void exact_before_any(void **state)
     PROBE("REST", routes, probes);
 }
 
+/* A resource's methods are found whatever their order in the document, and where several resources end at one place. */
+static void many_methods(void **state)
+{
+    static const char *const rest[] = {"PUT /a",  "DELETE /a", "ANY /a",     "GET /a",         "POST /b/{x+}",
+                                       "GET /b/{x+}", "PATCH /b/{x+}", "POST /b", "HEAD /b", "DELETE /b"};
+    static const struct probe in_rest[] = {
+        {"PUT", "/a", "PUT /a"},           {"DELETE", "/a", "DELETE /a"}, {"GET", "/a", "GET /a"},
+        {"PATCH", "/a", "ANY /a"},         {"GET", "/b/c", "GET /b/{x+} x=c"}, {"PATCH", "/b/c/d", "PATCH /b/{x+} x=c/d"},
+        {"POST", "/b/c", "POST /b/{x+} x=c"}, {"PUT", "/b/c", "!"},       {"POST", "/b", "POST /b"},
+        {"HEAD", "/b", "HEAD /b"},         {"DELETE", "/b", "DELETE /b"}, {"GET", "/b", "!"},
+    };
+    static const char *const http[] = {"POST /a/{x}", "GET /a/{x}", "DELETE /a/{y}", "ANY /a/{y}", "PUT /a/{z}",
+                                       "GET /b/{x+}", "PUT /b/{y+}", "POST /b/{y+}"};
+    static const struct probe in_http[] = {
+        {"GET", "/a/1", "GET /a/{x} x=1"},    {"POST", "/a/1", "POST /a/{x} x=1"}, {"DELETE", "/a/1", "DELETE /a/{y} y=1"},
+        {"PUT", "/a/1", "PUT /a/{z} z=1"},    {"HEAD", "/a/1", "ANY /a/{y} y=1"},  {"GET", "/b/1", "GET /b/{x+} x=1"},
+        {"PUT", "/b/1/2", "PUT /b/{y+} y=1/2"}, {"POST", "/b/1", "POST /b/{y+} y=1"}, {"HEAD", "/b/1", "!"},
+    };
+
+    (void)state;
+    PROBE("REST", rest, in_rest);
+    PROBE("HTTP", http, in_http);
+}
+
+/* Literals stand in their parent, in the table, or beside it: by number and length. */
+static void literals_of_every_length(void **state)
+{
+    static const char *const routes[] = {
+        "GET /o/twelve-bytes",         "GET /p/thirteen-byte",         "GET /m/twenty-bytes-of-text", "GET /m/twenty-one-bytes-here",
+        "GET /m/x",                    "GET /m/much-longer-than-anything-that-fits-anywhere", "GET /q/twelve-bytes/a",
+        "GET /q/twelve-bytez/b",       "GET /l/a-single-literal-that-is-longer-than-an-edge"};
+    static const struct probe probes[] = {
+        {"GET", "/o/twelve-bytes", "GET /o/twelve-bytes"},
+        {"GET", "/o/twelve-bytez", "-"},
+        {"GET", "/o/twelve-byte", "-"},
+        {"GET", "/o/twelve-bytess", "-"},
+        {"GET", "/p/thirteen-byte", "GET /p/thirteen-byte"},
+        {"GET", "/p/thirteen-bytf", "-"},
+        {"GET", "/m/twenty-bytes-of-text", "GET /m/twenty-bytes-of-text"},
+        {"GET", "/m/twenty-bytes-of-texu", "-"},
+        {"GET", "/m/twenty-one-bytes-here", "GET /m/twenty-one-bytes-here"},
+        {"GET", "/m/twenty-one-bytes-herf", "-"},
+        {"GET", "/m/x", "GET /m/x"},
+        {"GET", "/m/much-longer-than-anything-that-fits-anywhere", "GET /m/much-longer-than-anything-that-fits-anywhere"},
+        {"GET", "/m/", "-"},
+        {"GET", "/q/twelve-bytes/a", "GET /q/twelve-bytes/a"},
+        {"GET", "/q/twelve-bytez/b", "GET /q/twelve-bytez/b"},
+        {"GET", "/q/twelve-bytes/b", "-"},
+        {"GET", "/l/a-single-literal-that-is-longer-than-an-edge", "GET /l/a-single-literal-that-is-longer-than-an-edge"},
+        {"GET", "/l/a-single-literal-that-is-longer-than-an-edgf", "-"},
+    };
+
+    (void)state;
+    PROBE("HTTP", routes, probes);
+}
+
 /* REST takes the deepest literal with its greedy resource; a greedy one needs a segment. */
 static void greedy(void **state)
 {
@@ -363,6 +419,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(priority),   cmocka_unit_test(exact_before_any),
         cmocka_unit_test(greedy),     cmocka_unit_test(slashes),
+        cmocka_unit_test(many_methods), cmocka_unit_test(literals_of_every_length),
         cmocka_unit_test(http_api),   cmocka_unit_test(bounded_work),
         cmocka_unit_test(long_paths), cmocka_unit_test(speed),
     };
