@@ -158,12 +158,16 @@ def test_the_integrations_uri(make, kind):
              "/stage/{id}": operation(at + "/${stageVariables.v}/{id}${stageVariables.none}", path_id=mapped),
              "/ask/{id}": operation(at + "/q?own=1", path_id=mapped), "/asked/{id}": operation(at + "/${stageVariables.q}/{id}", path_id=mapped),
              "/bare": operation(at), "/added/{id}": operation(at + "/x/{id}", path_id=mapped, querystring_k=mapped), "/own/{proxy+}": own}
+    lengths = [1, 41, 42, 43, 300]  # what is known of a URI stands with the route, as far as it fits
+    paths.update({"/long/%d/{id}" % n: operation(at + "/" + "l" * n + "/{id}") for n in lengths})
     gw = make.gateway({}, [doc_api("uri", {p: {"get": op} for p, op in paths.items()}, kind, "uri.test", map_stage="prod",
                                    stages={"prod": {"variables": {"v": "var", "q": "a?b=c"}}})])
     for path, want in {"/same/1": "/x/1/1", "/other/1": "/x/1", "/fixed/7": "/x/a/b/7", "/two/1/2": "/2/1", "/stage/1": "/var/1",
                        "/ask/1": "/q?own=1", "/ask/1?client=2": "/q?own=1&client=2", "/asked/1": "/a?b=c/1", "/bare": "/", "/same/1?c=d": "/x/1/1?c=d",
                        "/added/1": "/x/1?k=1", "/added/1?c=d": "/x/1?c=d&k=1", "/own/a/b%3Fc/d": "/own/a/b%3Fc/d", "/same/%2f": "/x/%2f/%2f"}.items():
         assert gw.ask("GET", path, host="uri.test").body.decode() == want, path
+    for n in lengths:
+        assert gw.ask("GET", "/long/%d/9" % n, host="uri.test").body.decode() == "/" + "l" * n + "/9", n
 
 
 def expect(got, want, body, status):
