@@ -30,6 +30,7 @@ struct filter {
 static struct filter filter_of(const struct hdrs *h, uint8_t mask)
 {
     struct filter f = {.h = h, .mask = mask};
+    if (!(h->seen & hdr_bit(HDR_CONNECTION))) return f;
     for (uint32_t i = 0; i < h->n && !f.named; i++) {
         if (h->v[i].id != HDR_CONNECTION || h->v[i].flags & HDR_F_REMOVED) continue;
         for (str rest = h->v[i].value; rest.p;) {

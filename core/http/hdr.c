@@ -75,10 +75,8 @@ bool hdr_value_ok(str value)
     return LIKELY(!look) || every_char_ok(value);
 }
 
-/* An array of its own with room for one more. */
-static int make_room(struct hdrs *h, struct arena *a)
+static __attribute__((noinline)) int grow(struct hdrs *h, struct arena *a)
 {
-    if (h->n < h->cap && !h->shared) return 0;
     if (h->n >= COUNT_MAX) return E_LIMIT;
     uint32_t cap = h->n < FIRST_CAP ? FIRST_CAP : h->n + h->n / 2;
     struct hdr *v = arena_alloc(a, cap * sizeof *v);
@@ -86,6 +84,12 @@ static int make_room(struct hdrs *h, struct arena *a)
     if (h->n) memcpy(v, h->v, h->n * sizeof *v);
     *h = (struct hdrs){.v = v, .seen = h->seen, .n = h->n, .cap = cap};
     return 0;
+}
+
+/* An array of its own with room for one more. */
+static inline int make_room(struct hdrs *h, struct arena *a)
+{
+    return LIKELY(h->n < h->cap && !h->shared) ? 0 : grow(h, a);
 }
 
 static bool is_match(const struct hdr *e, uint16_t id, str name)

@@ -8,9 +8,14 @@
 #define SLOTS 4096u /* four times the ids: short probes */
 #define NAME_MAX_LEN 256u
 
+/* A name's first and last eight bytes in lower case: up to 16 bytes they are the whole of it. */
+struct key {
+    uint64_t first, last;
+};
+
 struct id_name {
     str name;
-    uint32_t hash;
+    struct key key;
 };
 
 /* Written by the main thread while plugins load, which a reload does beside the traffic: a name
@@ -55,30 +60,32 @@ static inline uint64_t load_part(const char *p, size_t n)
     return (uint64_t)(unsigned char)p[0] << 16 | (uint64_t)(unsigned char)p[n / 2] << 8 | (unsigned char)p[n - 1];
 }
 
-static inline uint32_t hash_name(str s)
+static inline struct key key_of(str s)
 {
-    uint64_t a = s.n >= 8 ? load8(s.p) : load_part(s.p, s.n);
-    uint64_t b = s.n >= 8 ? load8(s.p + s.n - 8) : 0;
-    uint64_t h =
-        lower8(a) * UINT64_C(0x9e3779b97f4a7c15) ^ (lower8(b) + s.n) * UINT64_C(0xc2b2ae3d27d4eb4f);
-    h ^= h >> 29;
-    h *= UINT64_C(0xbf58476d1ce4e5b9);
-    return (uint32_t)(h >> 32);
+    if (s.n < 8) return (struct key){.first = lower8(load_part(s.p, s.n))};
+    return (struct key){lower8(load8(s.p)), lower8(load8(s.p + s.n - 8))};
 }
 
-static inline bool same_name(str a, str b)
+static inline uint32_t slot_of(struct key k, size_t n)
 {
-    if (a.n != b.n) return false;
-    if (a.n < 8) return lower8(load_part(a.p, a.n)) == lower8(load_part(b.p, b.n));
-    for (size_t i = 0; i + 8 < a.n; i += 8) {
-        if (lower8(load8(a.p + i)) != lower8(load8(b.p + i))) return false;
+    uint64_t h = k.first * UINT64_C(0x9e3779b97f4a7c15) ^ (k.last + n) * UINT64_C(0xc2b2ae3d27d4eb4f);
+    h ^= h >> 29;
+    h *= UINT64_C(0xbf58476d1ce4e5b9);
+    return (uint32_t)(h >> 32) & (SLOTS - 1);
+}
+
+static inline bool same_name(const struct id_name *a, str name, struct key k)
+{
+    if (a->name.n != name.n || a->key.first != k.first || a->key.last != k.last) return false;
+    for (size_t i = 8; i + 8 < name.n; i += 8) {
+        if (lower8(load8(a->name.p + i)) != lower8(load8(name.p + i))) return false;
     }
-    return lower8(load8(a.p + a.n - 8)) == lower8(load8(b.p + b.n - 8));
+    return true;
 }
 
 static void insert(uint16_t id)
 {
-    uint32_t i = names[id].hash & (SLOTS - 1);
+    uint32_t i = slot_of(names[id].key, names[id].name.n);
     while (atomic_load_explicit(&slots[i], memory_order_relaxed)) i = (i + 1) & (SLOTS - 1);
     atomic_store_explicit(&slots[i], id, memory_order_release);
 }
@@ -86,7 +93,7 @@ static void insert(uint16_t id)
 __attribute__((constructor)) static void fill_known(void)
 {
     for (uint16_t id = HDR_OTHER + 1; id < HDR_KNOWN; id++) {
-        names[id].hash = hash_name(names[id].name);
+        names[id].key = key_of(names[id].name);
         insert(id);
     }
 }
@@ -94,11 +101,11 @@ __attribute__((constructor)) static void fill_known(void)
 uint16_t hdr_id_of(str name)
 {
     if (name.n == 0) return HDR_OTHER;
-    uint32_t h = hash_name(name);
-    for (uint32_t i = h & (SLOTS - 1);; i = (i + 1) & (SLOTS - 1)) {
+    struct key k = key_of(name);
+    for (uint32_t i = slot_of(k, name.n);; i = (i + 1) & (SLOTS - 1)) {
         uint16_t id = atomic_load_explicit(&slots[i], memory_order_acquire);
         if (id == 0) return HDR_OTHER;
-        if (names[id].hash == h && same_name(names[id].name, name)) return id;
+        if (same_name(&names[id], name, k)) return id;
     }
 }
 
@@ -119,7 +126,7 @@ uint16_t hdr_intern(str name)
     char *copy = str_dup(name); /* kept to the end of the process, as the id is */
     if (!copy) return HDR_OTHER;
     id = (uint16_t)count;
-    names[id] = (struct id_name){.name = {copy, name.n}, .hash = hash_name(name)};
+    names[id] = (struct id_name){.name = {copy, name.n}, .key = key_of(name)};
     atomic_store_explicit(&name_count, count + 1, memory_order_release);
     insert(id);
     return id;
