@@ -50,9 +50,9 @@ say "the headers compile by themselves"
 
 "$bin" plugin new hello --template "$DESTDIR$datadir/sallyport/template" > new.log 2>&1 || { cat new.log; die "plugin new"; }
 grep -rq '@PLUGIN@' hello && die "plugin new left marks of the template"
-make -C hello SALLYPORT_BIN="$bin" > make.log 2>&1 || { cat make.log; die "the project does not build"; }
+make -C hello SALLYPORT="$bin" > make.log 2>&1 || { cat make.log; die "the project does not build"; }
 grep -i 'warning' make.log && die "the project builds with warnings"
-make -C hello check SALLYPORT_BIN="$bin" > check.log 2>&1 || { cat check.log; die "the project's test does not pass"; }
+make -C hello check SALLYPORT="$bin" > check.log 2>&1 || { cat check.log; die "the project's test does not pass"; }
 make -C hello install DESTDIR="$work/root" > make.log 2>&1 || { cat make.log; die "the project does not install"; }
 test -n "$(find "$work/root" -name hello.so)" || die "the project installed nothing"
 "$bin" plugin check hello/hello.so > check.log || { cat check.log; die "plugin check hello.so"; }
@@ -74,7 +74,7 @@ with Backend() as backend, Gateway(plugin_dirs=["hello", os.environ["INSTALLED"]
     assert after.status == 200 and after.header("x-hello") == "out of tree", after
     assert len(backend.requests[-1].header("X-Seen")) == 36, backend.requests[-1]
 END
-INSTALLED="$DESTDIR$plugindir" SALLYPORT_BIN="$bin" PYTHONPATH="$DESTDIR$datadir/sallyport/testing" "$PYTHON" running.py ||
+INSTALLED="$DESTDIR$plugindir" SALLYPORT_TEST_BIN="$bin" PYTHONPATH="$DESTDIR$datadir/sallyport/testing" "$PYTHON" running.py ||
     die "the plugin does not take part in a running gateway"
 say "a running gateway takes it in by reload and answers with its header"
 

@@ -34,6 +34,7 @@ static void load_all(struct load *ld, const char *path)
     if (!root)
         return;
     ld->gw->root = root;
+    load_environ(ld, root);
     schema_check(conf_table, root, ld->tree, ld->diag);
     load_settings(ld);
     load_listeners(ld);

@@ -6,7 +6,7 @@
 static void merge_map(struct load *ld, const struct schema *table, struct node *into,
                       const struct node *from);
 
-static int map_append(struct load *ld, struct node *map, struct node *key, struct node *value)
+int load_map_append(struct load *ld, struct node *map, struct node *key, struct node *value)
 {
     struct node **keys = LOAD_NEW(ld, struct node *, map->count + 1);
     struct node **items = LOAD_NEW(ld, struct node *, map->count + 1);
@@ -76,7 +76,7 @@ static void merge_map(struct load *ld, const struct schema *table, struct node *
 
         if (there)
             merge_value(ld, s, there, from->items[i], from->keys[i]);
-        else if (map_append(ld, into, from->keys[i], from->items[i]))
+        else if (load_map_append(ld, into, from->keys[i], from->items[i]))
             return;
     }
 }

@@ -47,6 +47,11 @@ void load_subst(struct load *, struct node *, const struct node *skip);
 
 /* include.c: the main conf with all its includes merged; NULL when it cannot be read. */
 struct node *load_main(struct load *, const char *path);
+/* A key that the map has not yet. 0 or E_NOMEM, reported. */
+int load_map_append(struct load *, struct node *map, struct node *key, struct node *value);
+
+/* environ.c: SALLYPORT_* over the keys of the main conf. */
+void load_environ(struct load *, struct node *root);
 
 /* gateway_tls.c: the options at `map`, their files read; NULL: none, or reported. hash takes the
  * files' content in. */

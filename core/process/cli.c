@@ -49,6 +49,8 @@ const struct command commands[] = {
      false},
     {"reload", cmd_reload, ask_opts, 0, 0, 0, "", "take the changed conf into service", false},
     {"status", cmd_status, ask_opts, 0, 0, 0, "", "how the running gateway is", false},
+    {"upstreams", cmd_upstreams, ask_opts, 0, 0, 0, "", "targets, their health and connections", false},
+    {"log level", cmd_log_level, ask_opts, 0, 1, 0, "[LEVEL]", "what the running gateway logs, until the next reload", false},
     {"stop", cmd_stop, stop_opts, 0, 0, 0, "", "finish what runs, then stop", false},
     {"command", cmd_command, ask_opts, 2, 1000, 2, "PLUGIN NAME [ARG...]",
      "run a command of a plugin in the running gateway", false},

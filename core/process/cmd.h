@@ -22,6 +22,8 @@ int cmd_plugin_check(const struct cli *);
 int cmd_plugin_new(const struct cli *);
 int cmd_reload(const struct cli *);
 int cmd_status(const struct cli *);
+int cmd_upstreams(const struct cli *);
+int cmd_log_level(const struct cli *);
 int cmd_stop(const struct cli *);
 int cmd_version(const struct cli *);
 int cmd_schema(const struct cli *);
@@ -33,6 +35,8 @@ int cmd_help(const struct cli *);
 struct text;
 int cmd_ask(const struct cli *, str request, unsigned timeout_ms, bool until_closed,
             struct text *answer);
+/* The same for a whole command: its answer is shown, of it the members below `key` for people (NULL: all). The exit code. */
+int cmd_ask_show(const struct cli *, str request, unsigned timeout_ms, const char *key);
 /* --timeout, or `otherwise`; 0 when it is malformed (shown already). */
 unsigned cmd_timeout(const struct cli *, unsigned otherwise_ms);
 

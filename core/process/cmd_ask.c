@@ -34,3 +34,36 @@ int cmd_ask(const struct cli *cli, str request, unsigned timeout_ms, bool until_
     }
     return rc ? answer_show_fail(cli->json, NULL, "%s", why) : 0;
 }
+
+static void show(str json, const char *key)
+{
+    struct answer a;
+    struct text out;
+    if (answer_read(&a, json) != 0)
+        return;
+    const struct node *n = key ? node_getz(a.root, key) : a.root;
+    text_init(&out);
+    if (n && node_is_scalar(n)) {
+        text_add(&out, n->text);
+        text_chr(&out, '\n');
+    } else if (n) {
+        answer_pretty(&out, n, 0);
+    }
+    if (out.n)
+        fputs(out.p, stdout);
+    text_fini(&out);
+    answer_fini(&a);
+}
+
+int cmd_ask_show(const struct cli *cli, str request, unsigned timeout_ms, const char *key)
+{
+    struct text answer;
+    text_init(&answer);
+    int code = cmd_ask(cli, request, timeout_ms, false, &answer);
+    if (code == 0)
+        code = answer_show(text_str(&answer), cli->json);
+    if (code == 0 && !cli->json)
+        show(text_str(&answer), key);
+    text_fini(&answer);
+    return code;
+}

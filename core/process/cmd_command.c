@@ -6,34 +6,13 @@
 
 #define TIMEOUT_MS 60000u
 
-static void print_result(str json)
-{
-    struct answer a;
-    struct text out;
-    if (answer_read(&a, json) != 0)
-        return;
-    const struct node *n = node_getz(a.root, "result");
-    text_init(&out);
-    if (n && node_is_scalar(n)) {
-        text_add(&out, n->text);
-        text_chr(&out, '\n');
-    } else if (n) {
-        answer_pretty(&out, n, 0);
-    }
-    if (out.n)
-        fputs(out.p, stdout);
-    text_fini(&out);
-    answer_fini(&a);
-}
-
 int cmd_command(const struct cli *cli)
 {
-    struct text req, answer;
+    struct text req;
     unsigned timeout = cmd_timeout(cli, TIMEOUT_MS);
     if (!timeout)
         return 2;
     text_init(&req);
-    text_init(&answer);
     json_open(&req, '{');
     json_kv(&req, "command", STR("command"));
     json_kv(&req, "plugin", str_z(cli->args[0]));
@@ -44,12 +23,7 @@ int cmd_command(const struct cli *cli)
         json_strz(&req, cli->args[i]);
     json_close(&req, ']');
     json_close(&req, '}');
-    int code = cmd_ask(cli, req.failed ? STR_NONE : text_str(&req), timeout, false, &answer);
-    if (code == 0)
-        code = answer_show(text_str(&answer), cli->json);
-    if (code == 0 && !cli->json)
-        print_result(text_str(&answer));
-    text_fini(&answer);
+    int code = cmd_ask_show(cli, req.failed ? STR_NONE : text_str(&req), timeout, "result");
     text_fini(&req);
     return code;
 }

@@ -121,12 +121,27 @@ static void do_forward(struct master *m, uint64_t ticket, const struct node *req
         master_ctl_fail(m, ticket, "no worker is serving at the moment (%s)", state_name(m));
 }
 
+/* The worker answers what is logged from now on; the master's own log follows. */
+static void do_log_level(struct master *m, uint64_t ticket, const struct node *req, str line)
+{
+    const struct node *level = node_getz(req, "level");
+    int to = !level ? (int)log_get_level() : level->type == NODE_STRING ? log_level_of(level->text) : E_ARG;
+    if (to < 0) {
+        master_ctl_fail(m, ticket, "unknown log level '%.*s', expected error, warn, info or debug", STR_ARG(str_take(level->text, 40)));
+        return;
+    }
+    if (master_worker_ask(m, "ask", line, ticket, FORWARD_MS, on_forwarded) != 0)
+        master_ctl_fail(m, ticket, "no worker is serving at the moment (%s)", state_name(m));
+    else
+        log_set_level((enum log_level)to);
+}
+
 static const struct {
     const char *name;
     void (*fn)(struct master *, uint64_t, const struct node *, str);
 } requests[] = {
-    {"reload", do_reload},   {"status", do_status},   {"stop", do_stop},
-    {"plugins", do_forward}, {"explain", do_forward}, {"command", do_forward},
+    {"reload", do_reload},   {"status", do_status},   {"stop", do_stop},      {"upstreams", do_forward},
+    {"plugins", do_forward}, {"explain", do_forward}, {"command", do_forward}, {"log level", do_log_level},
 };
 
 static void dispatch(struct master *m, uint64_t ticket, const struct node *req, str line)
@@ -143,7 +158,7 @@ static void dispatch(struct master *m, uint64_t ticket, const struct node *req, 
     const char *near = name.n ? diag_nearest(name, names, ARRAY_LEN(names)) : NULL;
     master_ctl_fail(
         m, ticket,
-        "unknown command '%.*s', expected reload, status, stop, plugins, explain or command%s%s%s",
+        "unknown command '%.*s', expected reload, status, stop, plugins, upstreams, explain, log level or command%s%s%s",
         STR_ARG(str_take(name, 40)), near ? " (did you mean '" : "", near ? near : "",
         near ? "'?)" : "");
 }

@@ -3,6 +3,7 @@
  * and command. */
 #include <unistd.h>
 
+#include "base/log.h"
 #include "pipeline/metric.h"
 #include "pipeline/module.h"
 #include "pipeline/upstream.h"
@@ -219,19 +220,56 @@ static void do_command(struct worker *w, const struct node *req, struct text *t)
     text_fini(&part);
 }
 
+static void do_upstreams(struct worker *w, const struct node *req, struct text *t)
+{
+    (void)req;
+    answer_open(t);
+    json_key(t, "upstreams");
+    upstreams_status(pipeline_upstreams(w->pipeline), t);
+    json_close(t, '}');
+}
+
+/* Until a conf is taken into service, which has a level of its own. */
+static void do_log_level(struct worker *w, const struct node *req, struct text *t)
+{
+    const struct node *level = node_getz(req, "level");
+    int to = !level ? (int)log_get_level() : level->type == NODE_STRING ? log_level_of(level->text) : E_ARG;
+    (void)w;
+    if (to < 0) {
+        answer_fail(t, NULL, "unknown log level");
+        return;
+    }
+    if (level) {
+        log_info("log level: %s until the next reload", log_level_name((enum log_level)to));
+        log_set_level((enum log_level)to);
+    }
+    answer_open(t);
+    json_kv(t, "level", str_z(log_level_name((enum log_level)to)));
+    json_close(t, '}');
+}
+
+static const struct {
+    const char *name;
+    void (*fn)(struct worker *, const struct node *, struct text *);
+} questions[] = {
+    {"plugins", do_plugins}, {"explain", do_explain}, {"command", do_command},
+    {"upstreams", do_upstreams}, {"log level", do_log_level},
+};
+
 static void answer_request(struct worker *w, const struct node *req, struct text *t)
 {
     str name = answer_str(req, "command");
-    if (!w->serving)
+    if (!w->serving) {
         answer_fail(t, NULL, "the worker is still starting");
-    else if (str_eqz(name, "plugins"))
-        do_plugins(w, req, t);
-    else if (str_eqz(name, "explain"))
-        do_explain(w, req, t);
-    else if (str_eqz(name, "command"))
-        do_command(w, req, t);
-    else
-        answer_fail(t, NULL, "unknown command '%.*s'", STR_ARG(str_take(name, 40)));
+        return;
+    }
+    for (unsigned i = 0; i < ARRAY_LEN(questions); i++) {
+        if (!str_eqz(name, questions[i].name))
+            continue;
+        questions[i].fn(w, req, t);
+        return;
+    }
+    answer_fail(t, NULL, "unknown command '%.*s'", STR_ARG(str_take(name, 40)));
 }
 
 void worker_ask(struct worker *w, uint64_t id, str line)

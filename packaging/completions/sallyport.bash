@@ -4,7 +4,7 @@ _sallyport()
 {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local all="-c --conf -s --socket --json -h --help -V --version"
-    local commands="run check explain plugins plugin reload status stop command schema version help"
+    local commands="run check explain plugins plugin reload status upstreams log stop command schema version help"
     local i command= at=0 words=
 
     COMPREPLY=()
@@ -16,8 +16,8 @@ _sallyport()
                 if [[ -z $command ]]; then
                     command=${COMP_WORDS[i]}
                     at=$i
-                elif [[ $command == plugin ]]; then
-                    command="plugin ${COMP_WORDS[i]}"
+                elif [[ $command == plugin || $command == log ]]; then
+                    command="$command ${COMP_WORDS[i]}"
                     at=$i
                 fi
                 ;;
@@ -46,7 +46,12 @@ _sallyport()
         plugins) all="$all --running" ;;
         plugin) words="check new" ;;
         'plugin new') all="$all --template" ;;
-        reload | status | command) all="$all --timeout" ;;
+        log) words=level ;;
+        'log level')
+            all="$all --timeout"
+            words="error warn info debug"
+            ;;
+        reload | status | upstreams | command) all="$all --timeout" ;;
         stop) all="$all --fast --timeout" ;;
         schema) words=api ;;
         help) words=$commands ;;

@@ -11,6 +11,8 @@ commands=(
     'plugin:check a plugin file or begin a new one'
     'reload:take the changed conf into service'
     'status:how the running gateway is'
+    'upstreams:targets, their health and connections'
+    'log:what the running gateway logs, until the next reload'
     'stop:finish what runs, then stop'
     'command:run a command of a plugin in the running gateway'
     'schema:JSON Schema of the conf, or of an API file'
@@ -41,7 +43,8 @@ argument)
     plugin)
         _arguments $options '--template[copy this folder]:folder:_files -/' '1:action:(check new)' '*:file:_files'
         ;;
-    reload | status | command) _arguments $options '--timeout[how long to wait]:time:' '*:argument:' ;;
+    log) _arguments $options '--timeout[how long to wait]:time:' '1:what:(level)' '2:level:(error warn info debug)' ;;
+    reload | status | upstreams | command) _arguments $options '--timeout[how long to wait]:time:' '*:argument:' ;;
     stop) _arguments $options '--fast[do not wait for exchanges]' '--timeout[how long to wait]:time:' ;;
     schema) _arguments $options '1:schema:(api)' ;;
     help) _describe command commands ;;

@@ -8,7 +8,7 @@
 #   SALLYPORT_LDFLAGS     what makes a plugin of a libtool library: a plain NAME.so without undefined symbols
 #   SALLYPORT_PLUGINDIR   where the gateway looks for plugins
 #   SALLYPORT_TESTINGDIR  where harness.py is, for PYTHONPATH
-#   SALLYPORT_BIN         the gateway, for tests; empty when it is not installed
+#   SALLYPORT_BIN         the gateway, for tests (SALLYPORT_TEST_BIN of harness.py); empty when it is not installed
 #
 #   plugindir = $(SALLYPORT_PLUGINDIR)
 #   plugin_LTLIBRARIES = hello.la

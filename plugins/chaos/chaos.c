@@ -125,7 +125,7 @@ static bool define_metrics(struct chaos *s)
 static sp_status on_load(struct sp_load *load)
 {
     struct chaos *s = (struct chaos *)calloc(1, sizeof(*s));
-    const char *seed = getenv("SALLYPORT_CHAOS_SEED");
+    const char *seed = getenv("SALLYPORT_TEST_CHAOS_SEED");
 
     if (s == NULL)
         return SP_E_NOMEM;
@@ -203,7 +203,7 @@ static void on_conf_free(struct sp_conf *conf)
 
 static const struct sp_option options[] = {
     SP_OPTION_RANGE(SP_OPT_INT, "seed", NULL, 0, INT64_MAX,
-                    "of the random numbers; else SALLYPORT_CHAOS_SEED, else the time"),
+                    "of the random numbers; else SALLYPORT_TEST_CHAOS_SEED, else the time"),
     SP_OPTION_RANGE(SP_OPT_INT, "pending", "30", 0, 100, "percent of hook runs that wait"),
     SP_OPTION_RANGE(SP_OPT_INT, "body", "60", 0, 100, "percent of bodies that are looked at"),
     SP_OPTION_RANGE(SP_OPT_INT, "split", "40", 0, 100,

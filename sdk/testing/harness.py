@@ -9,7 +9,7 @@ backend that records what reaches it. Standard library only.
         assert answer.status == 200 and answer.header("X-Hello") == "world"
         assert backend.requests[-1].header("Accept") == "text/plain"
 
-Everything has a timeout; what was started is stopped by its own pid. SALLYPORT_BIN names the binary, else `sallyport` is looked
+Everything has a timeout; what was started is stopped by its own pid. SALLYPORT_TEST_BIN names the binary, else `sallyport` is looked
 for in the PATH.
 """
 import contextlib
@@ -132,9 +132,9 @@ def free_port():
 
 
 def binary():
-    found = os.environ.get("SALLYPORT_BIN") or shutil.which("sallyport")
+    found = os.environ.get("SALLYPORT_TEST_BIN") or shutil.which("sallyport")
     if not found:
-        raise RuntimeError("no sallyport in the PATH: install it, or name it in SALLYPORT_BIN")
+        raise RuntimeError("no sallyport in the PATH: install it, or name it in SALLYPORT_TEST_BIN")
     return found
 
 

@@ -12,7 +12,7 @@ from backend import Backend       # noqa: E402  pylint: disable=wrong-import-pos
 from gateway import Gateway       # noqa: E402  pylint: disable=wrong-import-position
 
 LONG = os.environ.get("SALLYPORT_TEST_LONG", "") not in ("", "0")
-TOP = os.environ.get("SALLYPORT_TOP_SRCDIR", os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+TOP = os.environ.get("SALLYPORT_TEST_TOP_SRCDIR", os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 
 
 def pytest_configure(config):
@@ -29,7 +29,7 @@ def pytest_report_header(config):
 
 def pytest_collection_modifyitems(config, items):
     if not gateway_module.BIN:
-        raise pytest.UsageError("SALLYPORT_BIN is not set")
+        raise pytest.UsageError("SALLYPORT_TEST_BIN is not set")
     skip = pytest.mark.skip(reason="SALLYPORT_TEST_LONG is not set")
     for item in items:
         if "long" in item.keywords and not LONG:

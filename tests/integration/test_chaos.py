@@ -11,7 +11,7 @@ from confgen import plain_api, upstream
 from wire import response_bytes
 
 pytestmark = pytest.mark.nochaos  # these tests bring their own
-SEED = int(os.environ.get("SALLYPORT_CHAOS_SEED", "0") or 0) or int.from_bytes(os.urandom(3), "big")
+SEED = int(os.environ.get("SALLYPORT_TEST_CHAOS_SEED", "0") or 0) or int.from_bytes(os.urandom(3), "big")
 
 
 def entries(count, **options):

@@ -45,7 +45,7 @@ def check(folder, name, *options):
     """`check` of one broken file: a main conf, or an API file through one-api.yaml."""
     path = os.path.join(folder, name)
     api = folder != BAD
-    env = dict(os.environ, SALLYPORT_BAD_API=path)
+    env = dict(os.environ, SALLYPORT_TEST_BAD_API=path)
     env.pop("SALLYPORT_TEST_UNSET", None)
     return run_binary("-c", ONE_API if api else path, *options, "check", env=env)
 
@@ -137,7 +137,7 @@ def test_plugin_that_is_not_there(make):
     ("headers", "on_crash", "skip", "`on_crash: skip` is not supported by this version")])
 def test_policies_that_are_refused(make, use, option, word, words):
     if use == "good" and not any(os.path.exists(os.path.join(d, "good.so")) for d in PLUGIN_DIRS):
-        pytest.skip("good.so is in none of SALLYPORT_PLUGINS")
+        pytest.skip("good.so is in none of SALLYPORT_TEST_PLUGINS")
     lines = refused(make, with_plugins({"use": use, option: word}), [plain_api("p", "up")])
     assert len(lines) == 1 and words in lines[0], lines
     assert re.search(r"sallyport\.yaml:\d+:\d+: error: plugins\[0\]\.%s: " % option, lines[0]), lines
@@ -159,14 +159,14 @@ def test_plugin_values_are_checked(make):
 
 def test_conf_create_fails_on_one_of_many_places(make):
     if not any(os.path.exists(os.path.join(d, "conf-case.so")) for d in PLUGIN_DIRS):
-        pytest.skip("conf-case.so is in none of SALLYPORT_PLUGINS")
+        pytest.skip("conf-case.so is in none of SALLYPORT_TEST_PLUGINS")
     lines = refused(make, with_plugins({"use": "conf-case", "with": {"case": "cross", "low": 5, "high": 2}}), [plain_api("p", "up")])
     assert any("low is above high" in l for l in lines), lines
 
 
 def test_plugin_that_crashes_while_compiling(make):
     if not any(os.path.exists(os.path.join(d, "conf-case.so")) for d in PLUGIN_DIRS):
-        pytest.skip("conf-case.so is in none of SALLYPORT_PLUGINS")
+        pytest.skip("conf-case.so is in none of SALLYPORT_TEST_PLUGINS")
     gw = make.gateway(with_plugins({"use": "conf-case", "with": {"case": "crash"}}), [plain_api("p", "up")], start=False)
     for command in ("check", "run"):
         done = gw.command(command)
@@ -236,6 +236,34 @@ def test_includes_environment_and_files(make):
     got = gw.ask()
     assert got.status == 200 and got.headers.one("x-s") == "from-file"
     assert gw.ask("POST", body=b"x" * 3000).status == 413
+
+
+def test_the_environment_stands_over_the_conf(make, tmp_path):
+    """SALLYPORT_LIMITS_BODY over limits.body, by a file that reload reads again; a bad one changes nothing."""
+    back = make.backend(peer.ok)
+    size = tmp_path / "size"
+    size.write_text("2KB\n")
+    gw = make.gateway({"upstreams": [upstream("up", back)], "limits": {"body": "1KB"}}, [plain_api("p", "up")],
+                      env={"SALLYPORT_LIMITS_BODY_FILE": str(size), "SALLYPORT_LOG_LEVEL": "debug"})
+    assert gw.ask("POST", body=b"x" * 1500).status == 200
+    assert gw.ask("POST", body=b"x" * 3000).status == 413
+    size.write_text("4KB")
+    gw.reload()
+    assert gw.ask("POST", body=b"x" * 3000).status == 200
+    size.write_text("many")
+    done = gw.reload(ok=False)
+    assert "SALLYPORT_LIMITS_BODY_FILE: error: limits.body: " in done.stderr and "many" not in done.stderr, done
+    assert gw.ask("POST", body=b"x" * 3000).status == 200
+    assert gw.ask("POST", body=b"x" * 5000).status == 413
+
+
+def test_a_variable_that_fits_no_key(make):
+    gw = make.gateway(UP, [], start=False)
+    done = run_binary("-c", gw.conf_path, "check", env=dict(os.environ, SALLYPORT_LOG_LEVLE="debug"))
+    assert done.returncode == 1 and "SALLYPORT_LOG_LEVLE: error: " in done.stderr and "'SALLYPORT_LOG_LEVEL'" in done.stderr, done
+    listed = json.loads(run_binary("-c", gw.conf_path, "--json", "check", env=dict(os.environ, SALLYPORT_LOG_LEVLE="debug")).stdout)
+    assert listed["errors"][0]["file"] == "SALLYPORT_LOG_LEVLE" and "line" not in listed["errors"][0], listed
+    assert run_binary("-c", gw.conf_path, "check", env=dict(os.environ, SALLYPORT_LOG_LEVEL="debug")).returncode == 0
 
 
 def test_dollar_in_a_document_is_awss(make):

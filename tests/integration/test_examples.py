@@ -9,7 +9,7 @@ import gateway
 from confgen import plain_api, upstream
 from wire import response_bytes
 
-BUILT = os.path.join(os.environ.get("SALLYPORT_TOP_BUILDDIR", ""), "sdk", "examples", ".libs")
+BUILT = os.path.join(os.environ.get("SALLYPORT_TEST_TOP_BUILDDIR", ""), "sdk", "examples", ".libs")
 pytestmark = pytest.mark.skipif(not os.path.isdir(BUILT), reason="the examples are not built: make test-plugins")
 
 

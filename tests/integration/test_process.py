@@ -339,6 +339,29 @@ def test_control_lines_that_are_wrong(gw, bad):
         assert json.loads(line(s))["ok"] is True
 
 
+def test_log_level_until_the_next_reload(gw):
+    """Master and worker follow; a reload brings the conf's level back; what is no level changes nothing."""
+    assert gw.json("log", "level") == {"ok": True, "level": "info"}
+    gw.ask()
+    assert " debug " not in gw.log()
+    done = gw.command("log", "level", "debug")
+    assert (done.returncode, done.stdout) == (0, "debug\n"), done
+    gw.wait_log("log level: debug until the next reload")
+    gw.ask()
+    gw.wait_log(" debug worker: ")
+    for wrong in ("loud", "DEBUG", ""):
+        done = gw.command("log", "level", wrong)
+        assert done.returncode == 1 and "expected error, warn, info or debug" in done.stderr, done
+    assert gw.json("log", "level")["level"] == "debug"
+    gw.reload()
+    assert gw.json("log", "level")["level"] == "info"
+
+
+def test_upstreams_alone(gw):
+    assert gw.json("upstreams")["upstreams"] == gw.status()["upstreams"] != []
+    assert gw.command("upstreams").stdout.strip(), "nothing for people"
+
+
 def test_control_line_without_end(gw):
     with control(gw) as s:
         try:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random clients, random aborts, random backend failures, reloads: no wrong answer, and memory and descriptors as flat at the end as in the
-first minute. Ten minutes with SALLYPORT_TEST_LONG (or SALLYPORT_SOAK_SECONDS); a short form else, which looks for wrong answers and leaks."""
+first minute. Ten minutes with SALLYPORT_TEST_LONG (or SALLYPORT_TEST_SOAK_SECONDS); a short form else, which looks for wrong answers and leaks."""
 import collections
 import json
 import os
@@ -19,9 +19,9 @@ from gateway import free_port, sanitized
 from tlskit import Authority
 from wire import wait_until
 
-CHAOS = bool(os.environ.get("SALLYPORT_CHAOS_SEED"))  # then it is about answers, not about memory: the short form
-SECONDS = int(os.environ.get("SALLYPORT_SOAK_SECONDS", "600" if LONG and not CHAOS else "8"))
-SEED = int(os.environ.get("SALLYPORT_SOAK_SEED", random.randrange(1 << 20)))
+CHAOS = bool(os.environ.get("SALLYPORT_TEST_CHAOS_SEED"))  # then it is about answers, not about memory: the short form
+SECONDS = int(os.environ.get("SALLYPORT_TEST_SOAK_SECONDS", "600" if LONG and not CHAOS else "8"))
+SEED = int(os.environ.get("SALLYPORT_TEST_SOAK_SEED", random.randrange(1 << 20)))
 LIB = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib")
 CLIENTS, PROCESSES = 16, 2
 

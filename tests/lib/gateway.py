@@ -16,9 +16,9 @@ import client
 import confgen
 from wire import wait_until
 
-BIN = os.environ.get("SALLYPORT_BIN", "")
-PLUGIN_DIRS = [d for d in os.environ.get("SALLYPORT_PLUGINS", "").split(":") if d]
-CHAOS = os.environ.get("SALLYPORT_CHAOS_SEED", "")
+BIN = os.environ.get("SALLYPORT_TEST_BIN", "")
+PLUGIN_DIRS = [d for d in os.environ.get("SALLYPORT_TEST_PLUGINS", "").split(":") if d]
+CHAOS = os.environ.get("SALLYPORT_TEST_CHAOS_SEED", "")
 CRASH = re.compile(r"the worker ended with ")
 SLOW = 1.0  # factor for timeouts, larger under sanitizers
 TROUBLE = re.compile(r"\bBUG\b|\bbug:|AddressSanitizer|ThreadSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer"

@@ -4,9 +4,9 @@ import os
 import re
 import subprocess
 
-TOP = os.environ.get('SALLYPORT_TOP_SRCDIR') or os.path.dirname(os.path.dirname(os.path.dirname(
+TOP = os.environ.get('SALLYPORT_TEST_TOP_SRCDIR') or os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
-BIN = os.environ.get('SALLYPORT_BIN', '')
+BIN = os.environ.get('SALLYPORT_TEST_BIN', '')
 BASH = os.path.join(TOP, 'packaging', 'completions', 'sallyport.bash')
 ZSH = os.path.join(TOP, 'packaging', 'completions', 'sallyport.zsh')
 
@@ -50,6 +50,8 @@ def test_bash_offers_arguments(tmp_path):
     assert {'GET', 'POST'} < complete('explain', '')
     assert complete('explain', 'GET', '') == set()
     assert complete('schema', '') == {'api'}
+    assert complete('log', '') == {'level'}
+    assert complete('log', 'level', 'd') == {'debug'}
     (tmp_path / 'conf.yaml').write_text('')
     assert complete('-c', str(tmp_path) + '/c') == {str(tmp_path / 'conf.yaml')}
 

@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-TOP = os.environ.get('SALLYPORT_TOP_SRCDIR') or os.path.dirname(os.path.dirname(os.path.dirname(
+TOP = os.environ.get('SALLYPORT_TEST_TOP_SRCDIR') or os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 SCRIPT = os.path.join(TOP, 'packaging', 'install-deps')
 

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-TOP = os.environ.get('SALLYPORT_TOP_SRCDIR') or os.path.dirname(os.path.dirname(os.path.dirname(
+TOP = os.environ.get('SALLYPORT_TEST_TOP_SRCDIR') or os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 SCRIPT = os.path.join(TOP, 'packaging', 'quickstart')
 PORTS = ('QUICKSTART_PORT', 'QUICKSTART_STATUS_PORT', 'QUICKSTART_BACKEND_PORT')

@@ -106,7 +106,7 @@ static bool try_one(const char *dir, const char *name, bool api)
     snprintf(expect, sizeof(expect), "%s%s", path,
              str_ends(str_z(name), STR(".json")) ? ".expect" : "");
     want = expected(&a, slurp(&a, expect));
-    setenv("SALLYPORT_BAD_API", path, 1);
+    setenv("SALLYPORT_TEST_BAD_API", path, 1);
     gw = gateway_load(api ? one_api : path, &d);
     got = shorten(&a, diag_text(&d), dir, name);
     same = gw == NULL && want.n > 0 && str_eq(want, got);
@@ -163,7 +163,7 @@ static void sound_conf(void **state)
         char path[128];
 
         snprintf(path, sizeof(path), "%s/api.yaml", b.dir);
-        setenv("SALLYPORT_BAD_API", path, 1);
+        setenv("SALLYPORT_TEST_BAD_API", path, 1);
         b.gw = gateway_load(one_api, &b.diag);
         assert_int_equal(b.diag.count, 0);
         assert_non_null(b.gw);

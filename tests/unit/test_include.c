@@ -71,20 +71,20 @@ static void substitution(void **state)
     struct bed b;
 
     (void)state;
-    setenv("SALLYPORT_T_PORT", "8181", 1);
-    setenv("SALLYPORT_T_EMPTY", "", 1);
-    unsetenv("SALLYPORT_T_UNSET");
+    setenv("SALLYPORT_TEST_PORT", "8181", 1);
+    setenv("SALLYPORT_TEST_EMPTY", "", 1);
+    unsetenv("SALLYPORT_TEST_UNSET");
     bed_init(&b);
     bed_put(
         &b, "main.yaml",
-        "listen: [{address: \"127.0.0.1:${env:SALLYPORT_T_PORT}\", name: "
-        "\"${env:SALLYPORT_T_UNSET:-front}\"}]\n"
-        "threads: ${env:SALLYPORT_T_UNSET:-4}\n"
-        "log: {level: \"${env:SALLYPORT_T_EMPTY:-warn}\"}\n"
+        "listen: [{address: \"127.0.0.1:${env:SALLYPORT_TEST_PORT}\", name: "
+        "\"${env:SALLYPORT_TEST_UNSET:-front}\"}]\n"
+        "threads: ${env:SALLYPORT_TEST_UNSET:-4}\n"
+        "log: {level: \"${env:SALLYPORT_TEST_EMPTY:-warn}\"}\n"
         "aws: {region: \"${file:sub/region}\"}\n"
         "plugins:\n"
-        "  - p: {a: \"$${env:X}\", b: \"${context.requestId}\", c: \"x${env:SALLYPORT_T_EMPTY}y\", "
-        "d: \"${stageVariables.v}-$$\", e: \"${env:SALLYPORT_T_UNSET:-}\"}\n");
+        "  - p: {a: \"$${env:X}\", b: \"${context.requestId}\", c: \"x${env:SALLYPORT_TEST_EMPTY}y\", "
+        "d: \"${stageVariables.v}-$$\", e: \"${env:SALLYPORT_TEST_UNSET:-}\"}\n");
     bed_put(&b, "sub/region", "eu-central-1\r\n");
     bed_load(&b);
     assert_str(b.gw->listeners[0].text, "127.0.0.1:8181");
@@ -128,13 +128,13 @@ static void documents_are_left_alone(void **state)
     struct bed b;
 
     (void)state;
-    setenv("SALLYPORT_T_HOST", "10.0.0.9:80", 1);
+    setenv("SALLYPORT_TEST_HOST", "10.0.0.9:80", 1);
     bed_init(&b);
     api = bed_api(&b, "api: a\n"
-                      "stages: {prod: {variables: {backend: \"${env:SALLYPORT_T_HOST}\"}}}\n"
+                      "stages: {prod: {variables: {backend: \"${env:SALLYPORT_TEST_HOST}\"}}}\n"
                       "openapi:\n"
                       "  openapi: 3.0.3\n"
-                      "  info: {title: \"${env:SALLYPORT_T_UNSET}\"}\n"
+                      "  info: {title: \"${env:SALLYPORT_TEST_UNSET}\"}\n"
                       "  paths:\n"
                       "    /a:\n"
                       "      get:\n"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests of option tables: every type's values, defaults and messages; the JSON Schemas in
- * conf/schema; that the full conf and the manual page name every option. SALLYPORT_REGENERATE=1
+ * conf/schema; that the full conf and the manual page name every option. SALLYPORT_TEST_REGENERATE=1
  * writes conf/schema anew. */
 #include "model_bed.h"
 
@@ -207,7 +207,7 @@ static void schema_file(const char *name, bool api)
     read_init(&r, raw.p); /* it is sound JSON */
     pretty(&out, r.root, 0);
     text_chr(&out, '\n');
-    if (getenv("SALLYPORT_REGENERATE")) {
+    if (getenv("SALLYPORT_TEST_REGENERATE")) {
         char path[512];
         FILE *to;
 
@@ -218,7 +218,7 @@ static void schema_file(const char *name, bool api)
         fclose(to);
     }
     if (!str_eq(slurp(&a, name), text_str(&out)))
-        fail_msg("%s is not what the tables say: run this test with SALLYPORT_REGENERATE=1", name);
+        fail_msg("%s is not what the tables say: run this test with SALLYPORT_TEST_REGENERATE=1", name);
     read_fini(&r);
     arena_fini(&a);
     text_fini(&raw);
