@@ -324,8 +324,8 @@ static void test_refused_and_slow(void **state)
         kit_close(&k);
     }
     relay_open(&k, &lfd); /* an answer that drips for ever */
-    k.cli_conf.t_total_ms = 200;
-    k.cli_conf.t_idle_ms = 100;
+    k.cli_conf.t_total_ms = 300;
+    k.cli_conf.t_idle_ms = 250; /* a machine that stands still for less is not what is looked for */
     fd = kit_connect(&k);
     kit_sendz(&k, fd, GET);
     ufd = kit_target_accept(&k, lfd);
