@@ -4,7 +4,6 @@
 #include "model/load.h"
 #include "model/tables.h"
 
-
 static const struct {
     unsigned status, bit;
 } statuses[] = {

@@ -10,6 +10,7 @@
 #include "model/load.h"
 
 #define GLOB_MAX 10000
+#define TEXT_MAX (1u << 20)
 
 void load_nomem(struct load *ld)
 {
@@ -204,4 +205,21 @@ str load_bytes(struct load *ld, const char *path, const struct node *n, size_t m
     if (fd >= 0)
         close(fd);
     return str_n(to, got);
+}
+
+str load_text(struct load *ld, const char *path, const struct node *n)
+{
+    str text = load_bytes(ld, path, n, TEXT_MAX);
+
+    if (!text.p)
+        return STR_NONE;
+    if (str_chr(text, '\0') < text.n || !str_is_utf8(text)) {
+        node_error(ld->diag, ld->tree, n, "a text in UTF-8", "'%s' is not a text", path);
+        return STR_NONE;
+    }
+    if (str_ends(text, STR("\n")))
+        text.n--;
+    if (str_ends(text, STR("\r")))
+        text.n--;
+    return load_str(ld, text);
 }

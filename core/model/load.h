@@ -40,6 +40,8 @@ const char **load_glob(struct load *, const struct node *n, unsigned *count);
 struct node *load_file(struct load *, const char *path, const struct node *from);
 /* Whole bytes of a small file; p NULL with a diag at n. */
 str load_bytes(struct load *, const char *path, const struct node *n, size_t max);
+/* A text of at most 1 MB that stands for a value: in UTF-8, without NUL, its last newline left out. p NULL with a diag at n. */
+str load_text(struct load *, const char *path, const struct node *n);
 
 /* subst.c: ${env:NAME:-default}, ${env:NAME}, ${file:PATH}, and $${ for ${, in all scalars but
  * below `skip`. */

@@ -7,8 +7,7 @@
 #include "base/text.h"
 #include "model/load.h"
 
-#define SUBST_FILE_MAX (1u << 20)
-#define SUBST_OUT_MAX  (4u << 20)
+#define SUBST_OUT_MAX (4u << 20)
 
 static bool env_name_ok(str s)
 {
@@ -62,18 +61,9 @@ static void subst_file(struct load *ld, const struct node *n, str body, struct t
     }
     name.text = body;
     path = load_path(ld, &name);
-    bytes = path ? load_bytes(ld, path, n, SUBST_FILE_MAX) : STR_NONE;
-    if (!bytes.p)
-        return;
-    if (str_chr(bytes, '\0') < bytes.n || !str_is_utf8(bytes)) {
-        node_error(ld->diag, ld->tree, n, "a text in UTF-8", "'%s' is not a text", path);
-        return;
-    }
-    if (str_ends(bytes, STR("\n")))
-        bytes.n--;
-    if (str_ends(bytes, STR("\r")))
-        bytes.n--;
-    text_add(out, bytes);
+    bytes = path ? load_text(ld, path, n) : STR_NONE;
+    if (bytes.p)
+        text_add(out, bytes);
 }
 
 /* A word and a colon behind "${" is meant for us even when it is misspelt. */

@@ -3,7 +3,6 @@
 #include "model/check.h"
 #include "model/tables.h"
 
-
 static const char *const versions[] = {"1.2", "1.3", NULL};
 static const char *const verifies[] = {"required", "optional", NULL};
 

@@ -3,7 +3,6 @@
 #include "model/check.h"
 #include "model/tables.h"
 
-
 const struct schema upstream_timeouts_table[] = {
     {.key = "connect",
      .type = S_DURATION,

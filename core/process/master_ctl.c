@@ -113,54 +113,70 @@ static void do_stop(struct master *m, uint64_t ticket, const struct node *req, s
     master_stop(m, answer_bool(req, "fast"), ticket);
 }
 
-static void do_forward(struct master *m, uint64_t ticket, const struct node *req, str line)
+static void ask_worker(struct master *m, uint64_t ticket, str line, void (*fn)(struct master *, uint64_t, int, str))
 {
-    (void)req;
-    int rc = master_worker_ask(m, "ask", line, ticket, FORWARD_MS, on_forwarded);
-    if (rc)
+    if (master_worker_ask(m, "ask", line, ticket, FORWARD_MS, fn) != 0)
         master_ctl_fail(m, ticket, "no worker is serving at the moment (%s)", state_name(m));
 }
 
-/* The worker answers what is logged from now on; the master's own log follows. */
+static void do_forward(struct master *m, uint64_t ticket, const struct node *req, str line)
+{
+    (void)req;
+    ask_worker(m, ticket, line, on_forwarded);
+}
+
+/* What the worker logs from now on is what the master logs. */
+static void on_log_level(struct master *m, uint64_t ticket, int status, str answer)
+{
+    struct answer a;
+    if (status == 0 && answer_read(&a, answer) == 0) {
+        int level = log_level_of(answer_str(a.root, "level"));
+        if (a.ok && level >= 0)
+            log_set_level((enum log_level)level);
+        answer_fini(&a);
+    }
+    on_forwarded(m, ticket, status, answer);
+}
+
 static void do_log_level(struct master *m, uint64_t ticket, const struct node *req, str line)
 {
-    const struct node *level = node_getz(req, "level");
-    int to = !level ? (int)log_get_level() : level->type == NODE_STRING ? log_level_of(level->text) : E_ARG;
-    if (to < 0) {
-        master_ctl_fail(m, ticket, "unknown log level '%.*s', expected error, warn, info or debug", STR_ARG(str_take(level->text, 40)));
-        return;
-    }
-    if (master_worker_ask(m, "ask", line, ticket, FORWARD_MS, on_forwarded) != 0)
-        master_ctl_fail(m, ticket, "no worker is serving at the moment (%s)", state_name(m));
-    else
-        log_set_level((enum log_level)to);
+    (void)req;
+    ask_worker(m, ticket, line, on_log_level);
 }
 
 static const struct {
     const char *name;
     void (*fn)(struct master *, uint64_t, const struct node *, str);
 } requests[] = {
-    {"reload", do_reload},   {"status", do_status},   {"stop", do_stop},      {"upstreams", do_forward},
-    {"plugins", do_forward}, {"explain", do_forward}, {"command", do_forward}, {"log level", do_log_level},
+    {"reload", do_reload},     {"status", do_status},   {"stop", do_stop},          {"plugins", do_forward},
+    {"upstreams", do_forward}, {"explain", do_forward}, {"log level", do_log_level}, {"command", do_forward},
 };
+
+static void unknown_request(struct master *m, uint64_t ticket, str name)
+{
+    const char *names[ARRAY_LEN(requests)];
+    struct text list;
+    text_init(&list);
+    for (unsigned i = 0; i < ARRAY_LEN(requests); i++) {
+        names[i] = requests[i].name;
+        text_printf(&list, "%s%s", i == 0 ? "" : i + 1 < ARRAY_LEN(requests) ? ", " : " or ", names[i]);
+    }
+    const char *near = name.n ? diag_nearest(name, names, ARRAY_LEN(names)) : NULL;
+    master_ctl_fail(m, ticket, "unknown command '%.*s', expected %.*s%s%s%s", STR_ARG(str_take(name, 40)), STR_ARG(text_str(&list)),
+                    near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+    text_fini(&list);
+}
 
 static void dispatch(struct master *m, uint64_t ticket, const struct node *req, str line)
 {
-    const char *names[ARRAY_LEN(requests)];
     str name = answer_str(req, "command");
     for (unsigned i = 0; i < ARRAY_LEN(requests); i++) {
-        names[i] = requests[i].name;
         if (!str_eqz(name, requests[i].name))
             continue;
         requests[i].fn(m, ticket, req, line);
         return;
     }
-    const char *near = name.n ? diag_nearest(name, names, ARRAY_LEN(names)) : NULL;
-    master_ctl_fail(
-        m, ticket,
-        "unknown command '%.*s', expected reload, status, stop, plugins, upstreams, explain, log level or command%s%s%s",
-        STR_ARG(str_take(name, 40)), near ? " (did you mean '" : "", near ? near : "",
-        near ? "'?)" : "");
+    unknown_request(m, ticket, name);
 }
 
 void master_ctl_line(void *arg, uint64_t ticket, str line)

@@ -233,18 +233,18 @@ static void do_upstreams(struct worker *w, const struct node *req, struct text *
 static void do_log_level(struct worker *w, const struct node *req, struct text *t)
 {
     const struct node *level = node_getz(req, "level");
-    int to = !level ? (int)log_get_level() : level->type == NODE_STRING ? log_level_of(level->text) : E_ARG;
     (void)w;
-    if (to < 0) {
-        answer_fail(t, NULL, "unknown log level");
-        return;
-    }
     if (level) {
-        log_info("log level: %s until the next reload", log_level_name((enum log_level)to));
+        int to = log_level_of(level->type == NODE_STRING ? level->text : STR(""));
+        if (to < 0) {
+            answer_fail(t, NULL, "unknown log level '%.*s', expected error, warn, info or debug", STR_ARG(str_take(level->text, 40)));
+            return;
+        }
+        log_info("log level: %.*s until the next reload", STR_ARG(level->text));
         log_set_level((enum log_level)to);
     }
     answer_open(t);
-    json_kv(t, "level", str_z(log_level_name((enum log_level)to)));
+    json_kv(t, "level", str_z(log_level_name(log_get_level())));
     json_close(t, '}');
 }
 

@@ -326,7 +326,9 @@ def test_control_lines(gw):
 
 
 @pytest.mark.parametrize("bad", [b"nonsense\n", b"{}\n", b'{"command":1}\n', b'{"command":"frobnicate"}\n', b"[]\n", b'{"command":"status"\n',
-                                 b"\xff\xfe\n", b'{"command":"status"}x\n', b"[" * 5000 + b"\n"])
+                                 b"\xff\xfe\n", b'{"command":"status"}x\n', b"[" * 5000 + b"\n", b'{"command":"log level","level":5}\n',
+                                 b'{"command":"log level","level":null}\n', b'{"command":"log level","level":{"a":1}}\n',
+                                 b'{"command":"log level","level":"' + b"x" * 60000 + b'"}\n', b'{"command":"upstream"}\n'])
 def test_control_lines_that_are_wrong(gw, bad):
     with control(gw) as s:
         s.sendall(bad)

@@ -324,13 +324,13 @@ static void test_refused_and_slow(void **state)
         kit_close(&k);
     }
     relay_open(&k, &lfd); /* an answer that drips for ever */
-    k.cli_conf.t_total_ms = 300;
-    k.cli_conf.t_idle_ms = 250; /* a machine that stands still for less is not what is looked for */
+    k.cli_conf.t_total_ms = 300; /* longer than the silence that would end it first */
+    k.cli_conf.t_idle_ms = 250;
     fd = kit_connect(&k);
     kit_sendz(&k, fd, GET);
     ufd = kit_target_accept(&k, lfd);
     kit_sendz(&k, ufd, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
-    for (int i = 0; i < 10; i++) kit_sendz(&k, ufd, "x"), kit_sleep(&k, 50);
+    for (int i = 0; i < 25; i++) kit_sendz(&k, ufd, "x"), kit_sleep(&k, 20);
     assert_true(logged(&k, "call took too long"));
     close(fd), close(ufd), close(lfd);
     kit_turn(&k);
