@@ -10,7 +10,7 @@ import pytest
 import backend as peer
 from confgen import doc_api, operation, plain_api, upstream
 from conftest import TOP
-from gateway import PLUGIN_DIRS, free_port, run_binary
+from gateway import PLUGIN_DIRS, free_port, plugin_file, run_binary
 
 pytestmark = pytest.mark.nochaos
 
@@ -95,8 +95,6 @@ def test_run_starts_nothing(name, tmp_path):
 def test_shipped_confs_are_sound(name, tmp_path):
     """A copy, so that what they include is looked for beside them; without API files they have none."""
     source = os.path.join(TOP, "conf")
-    if not os.path.exists(os.path.join(source, name)):
-        pytest.skip("conf/%s is not there" % name)
     folder = tmp_path / "conf"
     shutil.copytree(source, folder)
     with open(folder / name, encoding="utf-8") as f:
@@ -136,8 +134,7 @@ def test_plugin_that_is_not_there(make):
     ("good", "on_crash", "skip", "`on_crash: skip` is not supported by this version"),
     ("headers", "on_crash", "skip", "`on_crash: skip` is not supported by this version")])
 def test_policies_that_are_refused(make, use, option, word, words):
-    if use == "good" and not any(os.path.exists(os.path.join(d, "good.so")) for d in PLUGIN_DIRS):
-        pytest.skip("good.so is in none of SALLYPORT_TEST_PLUGINS")
+    plugin_file(use)
     lines = refused(make, with_plugins({"use": use, option: word}), [plain_api("p", "up")])
     assert len(lines) == 1 and words in lines[0], lines
     assert re.search(r"sallyport\.yaml:\d+:\d+: error: plugins\[0\]\.%s: " % option, lines[0]), lines
@@ -158,15 +155,13 @@ def test_plugin_values_are_checked(make):
 
 
 def test_conf_create_fails_on_one_of_many_places(make):
-    if not any(os.path.exists(os.path.join(d, "conf-case.so")) for d in PLUGIN_DIRS):
-        pytest.skip("conf-case.so is in none of SALLYPORT_TEST_PLUGINS")
+    plugin_file("conf-case")
     lines = refused(make, with_plugins({"use": "conf-case", "with": {"case": "cross", "low": 5, "high": 2}}), [plain_api("p", "up")])
     assert any("low is above high" in l for l in lines), lines
 
 
 def test_plugin_that_crashes_while_compiling(make):
-    if not any(os.path.exists(os.path.join(d, "conf-case.so")) for d in PLUGIN_DIRS):
-        pytest.skip("conf-case.so is in none of SALLYPORT_TEST_PLUGINS")
+    plugin_file("conf-case")
     gw = make.gateway(with_plugins({"use": "conf-case", "with": {"case": "crash"}}), [plain_api("p", "up")], start=False)
     for command in ("check", "run"):
         done = gw.command(command)

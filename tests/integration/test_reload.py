@@ -347,8 +347,7 @@ def test_a_crash_while_compiling_kills_only_the_trial(make):
 
 def crash_plugin():
     """The entry of a plugin that aborts in conf_create; `make test-plugins` builds it."""
-    if not any(os.path.exists(os.path.join(d, "conf-case.so")) for d in gateway.PLUGIN_DIRS):
-        pytest.skip("conf-case.so is in none of SALLYPORT_TEST_PLUGINS")
+    gateway.plugin_file("conf-case")
     return {"use": "conf-case", "with": {"case": "crash"}}
 
 

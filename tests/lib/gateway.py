@@ -54,6 +54,13 @@ def run_binary(*args, timeout=60, env=None, stdin=None):
                           stderr=subprocess.PIPE, text=True, timeout=timeout * SLOW, env=env, check=False)
 
 
+def plugin_file(name):
+    """NAME.so in one of the plugin folders; one that is not built is a failure, not a reason to leave a test out."""
+    found = [f for f in (os.path.join(d, name + ".so") for d in PLUGIN_DIRS) if os.path.exists(f)]
+    assert found, "%s.so is in none of SALLYPORT_TEST_PLUGINS: make test-plugins" % name
+    return found[0]
+
+
 def children(pid):
     out = []
     try:
